@@ -1,0 +1,50 @@
+"""Kernels: arrays in, arrays out; they know meiosis and ranking but no breeding.
+
+An egg is its name: every random word it needs is a hash of its family's key, its number and a purpose, so its genome
+and phenotype can be found again at any time, in any order, on any device, and a clutch is never stored.
+"""
+
+if __name__ != "jaxbreed.kernels":
+    raise ImportError("the folder `kernels` is part of jaxbreed: import it as `jaxbreed.kernels`")
+
+from jaxbreed.kernels.fate import (
+    Noise,
+    build_noise,
+    environment,
+    family_key,
+    identity,
+    sex,
+    survival_threshold,
+    survives,
+)
+from jaxbreed.kernels.hatch import hatch
+from jaxbreed.kernels.moments import Moments
+from jaxbreed.kernels.suffix import SuffixTables, suffix_tables
+from jaxbreed.kernels.sweep import Assay, Tested, screen_size, selection_index, sweep
+from jaxbreed.kernels.threefry import threefry2x32
+from jaxbreed.kernels.walk import score
+from jaxbreed.kernels.walkmap import WalkMap, build_walk_map
+
+__all__ = [
+    "Assay",
+    "Moments",
+    "Noise",
+    "SuffixTables",
+    "Tested",
+    "WalkMap",
+    "build_noise",
+    "build_walk_map",
+    "environment",
+    "family_key",
+    "hatch",
+    "identity",
+    "score",
+    "screen_size",
+    "selection_index",
+    "sex",
+    "suffix_tables",
+    "survival_threshold",
+    "survives",
+    "sweep",
+    "threefry2x32",
+]

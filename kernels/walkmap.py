@@ -1,0 +1,155 @@
+"""The genetic map as the walk reads it: integer coordinates and one look-up from a map position to a locus.
+
+All chromosomes lie end to end on one line. The line is cut into sub-cells of 2**-b Morgan (b chosen so that a map
+has about a million); a locus sits at the start of a sub-cell. Eight sub-cells make a cell, whose word holds the slot
+of the first locus at or after the cell (upper 24 bits) and a bitmap of the sub-cells that hold a locus: the slot of
+the first locus behind a crossover is the word's number plus a population count, whatever the number of loci.
+
+A slot is a distinct map position; loci that share a sub-cell share a slot and never recombine. After the slots of
+each chromosome comes one empty slot for crossovers behind its last locus.
+"""
+
+import dataclasses
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
+from jax import Array
+
+from jaxbreed.kernels.quantiles import UNIT_BITS
+
+MAX_CHROMOSOMES = 250
+MAX_MORGANS = 1000.0
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class WalkMap:
+    """Integer genetic map. Leading axis 2 = the dam's gamete (female map), the sire's gamete (male map).
+
+    Attributes:
+      word: uint32 (2, cell), slot << 8 | bitmap of eight sub-cells.
+      chromosome: uint8 (2, cell).
+      end: int32 (2,), length of the whole map in units of 2**-20 Morgan.
+      first_locus: int32 (2, slot), first locus at or behind the slot.
+      chromosome_end: int32 (2, slot), number of the first locus behind the slot's chromosome.
+      chromosome_slot: int32 (2, chromosome), first slot of each chromosome.
+      locus_slot: int32 (2, locus).
+      locus_chromosome: int32 (locus,).
+      sub_bits: sub-cells per Morgan, as a power of two.
+      chromosomes: number of chromosomes.
+    """
+
+    word: Array
+    chromosome: Array
+    end: Array
+    first_locus: Array
+    chromosome_end: Array
+    chromosome_slot: Array
+    locus_slot: Array
+    locus_chromosome: Array
+    sub_bits: int = dataclasses.field(metadata={"static": True})
+    chromosomes: int = dataclasses.field(metadata={"static": True})
+
+    @property
+    def loci(self) -> int:
+        """Number of loci."""
+        return int(self.locus_chromosome.shape[0])
+
+    @property
+    def slots(self) -> int:
+        """Length of one suffix table."""
+        return int(self.first_locus.shape[1])
+
+
+def sub_cell_bits(morgans: float, loci: int) -> int:
+    """Sub-cells per Morgan as a power of two: about 2**20 sub-cells a map, more for very many loci."""
+    target = max(2**20, 8 * loci)
+    return min(UNIT_BITS, math.floor(math.log2(target / max(morgans, 1e-3))))
+
+
+def build_walk_map(
+    chromosome: npt.NDArray[np.int32], position: npt.NDArray[np.float64], length: npt.NDArray[np.float64]
+) -> WalkMap:
+    """Builds the integer map.
+
+    Args:
+      chromosome: (locus,) 0-based, non-decreasing.
+      position: (2, locus) Morgans from the start of the chromosome, female and male map, non-decreasing within it.
+      length: (2, chromosome) Morgans.
+
+    Returns:
+      The map as arrays.
+
+    Raises:
+      ValueError: more than 250 chromosomes or more than 1,000 Morgans.
+    """
+    chromosomes = length.shape[1]
+    if not 1 <= chromosomes <= MAX_CHROMOSOMES:
+        raise ValueError(f"the map has {chromosomes} chromosomes; it can have 1 to {MAX_CHROMOSOMES}")
+    if length.sum(axis=1).max() > MAX_MORGANS:
+        raise ValueError(f"the map is {length.sum(axis=1).max():g} Morgans long; it can have at most {MAX_MORGANS:g}")
+    bits = sub_cell_bits(float(length.sum(axis=1).max()), chromosome.size)
+    sexes = [_one_sex(chromosome, position[s], length[s], bits) for s in range(2)]
+    cells, slots = (max(len(sex[name]) for sex in sexes) for name in ("word", "first_locus"))
+
+    def stack(name: str, size: int) -> npt.NDArray[np.int64]:
+        return np.stack([np.pad(sex[name], (0, size - len(sex[name])), mode="edge") for sex in sexes])
+
+    return WalkMap(
+        word=jnp.asarray(stack("word", cells).astype(np.uint32)),
+        chromosome=jnp.asarray(stack("chromosome", cells).astype(np.uint8)),
+        end=jnp.asarray(np.stack([sex["end"] for sex in sexes]).astype(np.int32)),
+        first_locus=jnp.asarray(stack("first_locus", slots).astype(np.int32)),
+        chromosome_end=jnp.asarray(stack("chromosome_end", slots).astype(np.int32)),
+        chromosome_slot=jnp.asarray(stack("chromosome_slot", chromosomes).astype(np.int32)),
+        locus_slot=jnp.asarray(stack("locus_slot", chromosome.size).astype(np.int32)),
+        locus_chromosome=jnp.asarray(chromosome, jnp.int32),
+        sub_bits=bits,
+        chromosomes=chromosomes,
+    )
+
+
+def _one_sex(
+    chromosome: npt.NDArray[np.int32], position: npt.NDArray[np.float64], length: npt.NDArray[np.float64], bits: int
+) -> dict[str, npt.NDArray[np.int64]]:
+    """Tables of one sex's map; see `WalkMap` for their meaning."""
+    chromosomes = length.size
+    sub = np.floor(position * 2**bits + 0.5).astype(np.int64)
+    locus_start = np.searchsorted(chromosome, np.arange(chromosomes + 1)).astype(np.int64)
+    # A chromosome without map length takes no cell: no crossover can fall on it.
+    furthest = np.maximum(np.floor(length * 2**bits + 0.5).astype(np.int64), 0)
+    cells = np.where(length > 0, furthest // 8 + 1, 0)
+    cell_start = np.concatenate([[0], np.cumsum(cells)])
+
+    new = np.ones(chromosome.size, bool)  # first locus of its slot
+    new[1:] = (np.diff(sub) > 0) | (np.diff(chromosome) > 0)
+    locus_slot = np.cumsum(new) - 1 + chromosome  # one empty slot behind each chromosome before
+    distinct = np.bincount(chromosome[new], minlength=chromosomes)
+    chromosome_slot = np.concatenate([[0], np.cumsum(distinct + 1)])[:-1]
+    slots = int(distinct.sum()) + chromosomes
+    first_locus = np.empty(slots, np.int64)
+    first_locus[locus_slot[new]] = np.flatnonzero(new)
+    first_locus[chromosome_slot + distinct] = locus_start[1:]
+    chromosome_end = np.repeat(locus_start[1:], distinct + 1)
+
+    on_line = new & (length[chromosome] > 0)
+    line_sub = cell_start[chromosome[on_line]] * 8 + sub[on_line]
+    bitmap = np.zeros(cell_start[-1] + 1, np.int64)
+    np.bitwise_or.at(bitmap, line_sub >> 3, 1 << (line_sub & 7))
+    cell_chromosome = np.append(np.repeat(np.arange(chromosomes), cells), chromosomes)
+    occupied = np.concatenate([[0], np.cumsum(np.bincount(line_sub >> 3, minlength=bitmap.size))])[:-1]
+    on_line_start = np.concatenate([[0], np.cumsum(np.where(length > 0, distinct, 0))])
+    slot = np.append(chromosome_slot, slots - 1)[cell_chromosome] + occupied - on_line_start[cell_chromosome]
+    slot[-1] = slots - 1  # behind the map: the empty slot of the last chromosome
+    return {
+        "word": slot << 8 | bitmap,
+        "chromosome": cell_chromosome,
+        "end": cell_start[-1] * 8 << (UNIT_BITS - bits),
+        "first_locus": first_locus,
+        "chromosome_end": chromosome_end,
+        "chromosome_slot": chromosome_slot,
+        "locus_slot": locus_slot,
+    }
