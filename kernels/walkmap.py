@@ -70,6 +70,21 @@ def sub_cell_bits(morgans: float, loci: int) -> int:
     return min(UNIT_BITS, math.floor(math.log2(target / max(morgans, 1e-3))))
 
 
+def snapped(position: npt.NDArray[np.float64], length: npt.NDArray[np.float64], loci: int) -> npt.NDArray[np.float64]:
+    """Positions as the walk sees them, in Morgans: rounded to whole sub-cells.
+
+    Args:
+      position: (2, locus) Morgans.
+      length: (2, chromosome) Morgans.
+      loci: how many loci the map has.
+
+    Returns:
+      (2, locus) Morgans.
+    """
+    bits = sub_cell_bits(float(length.sum(axis=1).max()), loci)
+    return np.floor(position * 2.0**bits + 0.5) / 2.0**bits
+
+
 def build_walk_map(
     chromosome: npt.NDArray[np.int32], position: npt.NDArray[np.float64], length: npt.NDArray[np.float64]
 ) -> WalkMap:

@@ -147,7 +147,7 @@ class Species(_Model):
             ("sociability", self.h2_sociability.value, self.repeatability_sociability.value),
         ):
             if h2 + c2 > r + 1e-9:
-                raise ValueError(f"h2_{test} + clutch_variance must not exceed its repeatability, got {h2} + {c2} > {r}")
+                raise ValueError(f"h2_{test} + clutch_variance must not exceed repeatability, got {h2} + {c2} > {r}")
         return self
 
 

@@ -1,0 +1,140 @@
+"""One generation: lay, test, select, mate, hatch. The readable heart of the programme."""
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from jaxbreed.clutch import Families, lay, make_assay, sweep_families
+from jaxbreed.kernels import Tested, environment, hatch, identity
+from jaxbreed.mating import mate
+from jaxbreed.pedigree import next_kinship
+from jaxbreed.population import Population
+from jaxbreed.program import Program, Settings
+from jaxbreed.selection import Chosen, select
+from jaxbreed.traits import genetic_values
+
+FEMALE, MALE = 0, 1
+
+
+class Decision(NamedTuple):
+    """The schedule's row for one generation."""
+
+    weights: Array  # float32 (trait,), per founder phenotypic SD
+    fraction: Array  # float32 ()
+    males: Array  # int32 ()
+
+
+class Round(NamedTuple):
+    """What happened in one generation."""
+
+    tested: Tested  # leading axes (replicate, lineage, sire)
+    unit: Array  # int32 (2 x trait,), unit of the tested's moments
+    complete: Array  # bool (replicate,): every place for a parent was filled
+
+
+def generation(
+    program: Program,
+    decision: Decision,
+    population: Population,
+    families: Families,
+    key: Array,
+    *,
+    kept: int,
+    progress: Callable[[int], None] | None = None,
+) -> tuple[Population, Round]:
+    """Takes a population from one set of breeders to the next.
+
+    Args:
+      program: the programme.
+      decision: this generation's row of the schedule.
+      population: the breeders.
+      families: the eggs they lay, from `lay`.
+      key: typed key (replicate,), of this generation.
+      kept: animals of each sex the sweep remembers of each family, from `candidates_kept`.
+      progress: called with numbers of eggs finished.
+
+    Returns:
+      The next breeders and what happened.
+    """
+    # Every egg of every clutch is scored; those that live, up to the capacity of the test, are measured and ranked.
+    assay = make_assay(program, decision.weights, kept)
+    tested = sweep_families(program, assay, population, families, progress)
+    # The best of each sex become dams and sires of the next clutches.
+    females, males, dams, sires = choose_parents(program.settings, decision, population, families, tested, key)
+    # Only they are raised: their genomes are rebuilt from their parents' and their names.
+    young = raise_parents(program, population, families, dams, sires)
+    complete = females.alive.all((1, 2)) & males.alive.all((1, 2))
+    return young, Round(tested, assay.unit, complete)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def choose_parents(
+    settings: Settings, decision: Decision, population: Population, families: Families, tested: Tested, key: Array
+) -> tuple[Chosen, Chosen, Chosen, Chosen]:
+    """Selects parents of each sex and pairs them.
+
+    Returns:
+      The chosen females and males, then the dams (replicate, lineage) and sires (replicate, lineage, sire) in place.
+    """
+    for_females, for_males, for_mating = jax.vmap(lambda k: jax.random.split(k, 3))(key).T
+    females = select(settings, tested, FEMALE, decision.fraction, for_females)
+    males = select(settings, tested, MALE, decision.fraction, for_males)
+    father_name = population.name[jnp.arange(len(key))[:, None, None], families.sire, 0]
+    dams, sires = mate(settings, females, males, father_name, decision.males, for_mating)
+    return females, males, dams, sires
+
+
+@jax.jit
+def raise_parents(
+    program: Program, population: Population, families: Families, dams: Chosen, sires: Chosen
+) -> Population:
+    """Hatches the chosen eggs and records who they are.
+
+    Args:
+      program: the programme.
+      population: their parents.
+      families: the families they come from.
+      dams: (replicate, lineage).
+      sires: (replicate, lineage, sire).
+
+    Returns:
+      The new breeders.
+    """
+    replicates = len(population.name)
+    rows = jnp.arange(replicates)[:, None]
+    chosen = Chosen(*(jnp.concatenate([d, s.reshape(replicates, -1)], 1) for d, s in zip(dams, sires, strict=True)))
+    mother, father = (place[rows, chosen.lineage, chosen.sire] for place in (families.dam, families.sire))
+    family_key = families.key[rows, chosen.lineage, chosen.sire]
+
+    def flat(x: Array) -> Array:
+        return x.reshape(-1, *x.shape[2:])
+
+    key, egg = flat(family_key), flat(chosen.egg)
+    parents = (flat(population.haplotypes[rows, place]) for place in (mother, father))
+    haplotypes = hatch(program.locus_map, key, egg, *parents).reshape(*mother.shape, 2, -1)
+    name = identity((key[:, 0], key[:, 1]), egg).reshape(*mother.shape, 2)
+    genetic = genetic_values(program.traits, haplotypes)
+    deviation = environment((key[:, 0], key[:, 1]), egg, program.noise)
+    return Population(
+        haplotypes=haplotypes,
+        name=name,
+        kinship=jax.vmap(next_kinship)(population.kinship, mother, father, name),
+        mother=mother,
+        father=father,
+        genetic=genetic,
+        phenotype=genetic + deviation.T.reshape(genetic.shape),
+    )
+
+
+def first_incomplete(round_: Round) -> int | None:
+    """The first replicate in which not every place for a parent could be filled, or None."""
+    failed = np.flatnonzero(~np.asarray(round_.complete))
+    return int(failed[0]) if failed.size else None
+
+
+__all__ = ["Decision", "Round", "choose_parents", "first_incomplete", "generation", "lay", "raise_parents"]

@@ -1,0 +1,181 @@
+"""What a run remembers: one array for each quantity, over replicates and generations."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from jaxbreed.clutch import Families
+from jaxbreed.generation import Round
+from jaxbreed.population import Population
+from jaxbreed.program import Program
+from jaxbreed.schedule import Schedule
+from jaxbreed.statistics import index_statistics, sample_moments
+from jaxbreed.variance import Expected
+
+Floats = npt.NDArray[np.float64]
+
+# name: (extra dimensions, unit, description). Generation 0 is the founders' progeny; what selection did to a
+# generation stands with that generation, so the last one has none (NaN, or 0 for counts).
+VARIABLES: dict[str, tuple[tuple[str, ...], str, str]] = {
+    "gain": (("trait",), "founder phenotypic SD", "expected mean of the eggs, less that of generation 0"),
+    "trait_mean": (("trait",), "trait unit", "expected mean genetic value of the eggs laid"),
+    "genetic_variance": (
+        ("trait",),
+        "trait unit^2",
+        "expected genetic variance of the eggs: within + between families",
+    ),
+    "genetic_correlation": (
+        ("trait", "other_trait"),
+        "1",
+        "genetic correlation of the eggs, from the same covariances",
+    ),
+    "variance_within": (("trait",), "trait unit^2", "mean genetic variance within families, exact with linkage"),
+    "variance_between": (("trait",), "trait unit^2", "variance of family means"),
+    "genic_variance": (("trait",), "trait unit^2", "sum of 2pq a^2: genetic variance without linkage disequilibrium"),
+    "inbreeding": ((), "1", "mean pedigree inbreeding coefficient of the eggs"),
+    "kinship": ((), "1", "mean pedigree kinship of the eggs' gene pool (parents weighted by contribution)"),
+    "effective_size": ((), "animals", "1 / (2 x rate of inbreeding) over the step to the next generation"),
+    "loci_fixed": ((), "1", "share of all loci fixed in the parents of the eggs"),
+    "heterozygosity": ((), "1", "expected heterozygosity 2pq of the eggs' gene pool, mean over loci"),
+    "tested_mean": (("trait",), "trait unit", "realised mean genetic value of the tested animals"),
+    "tested_variance": (("trait",), "trait unit^2", "realised genetic variance of the tested animals, divisor n"),
+    "tested_covariance": (("trait", "other_trait"), "trait unit^2", "realised genetic covariance, divisor n"),
+    "phenotypic_variance": (("trait",), "trait unit^2", "realised phenotypic variance of the tested animals"),
+    "heritability": (("trait",), "1", "realised genetic / phenotypic variance of the tested animals"),
+    "accuracy": ((), "1", "correlation of the index with the same index of genetic values, among the tested"),
+    "intensity": ((), "1", "selection differential of the index / its phenotypic SD (parents weighted by their eggs)"),
+    "selection_differential": (("trait",), "trait unit", "S: phenotypic superiority of the parents over the tested"),
+    "selected_mean": (("trait",), "trait unit", "mean genetic value of the parents chosen from this generation"),
+    "response": (("trait",), "trait unit", "R: expected mean of the next generation less that of this one"),
+    "realised_heritability": (("trait",), "1", "R / S"),
+    "eggs": ((), "eggs", "eggs laid"),
+    "survivors": ((), "animals", "animals alive at testing"),
+    "tests": ((), "animals", "animals tested"),
+}
+_COUNTS = ("eggs", "survivors", "tests")
+
+
+@dataclasses.dataclass
+class History:
+    """Results of a run.
+
+    Attributes:
+      data: one array for each of `VARIABLES`, axes (replicate, generation, ...); generations 0 .. rounds.
+      traits: names of the traits.
+      sd_phenotypic: (trait,) founder phenotypic SD, in trait units.
+      sd_additive: (trait,) founder genetic SD.
+      schedule: the decisions.
+      scale_bits: binary logarithm of score units to one trait unit.
+      done: generations recorded so far.
+      parents: the last breeders, or None before the end.
+    """
+
+    data: dict[str, npt.NDArray[Any]]
+    traits: tuple[str, ...]
+    sd_phenotypic: Floats
+    sd_additive: Floats
+    schedule: Schedule
+    scale_bits: int
+    done: int = 0
+    parents: Population | None = None
+
+    def __getitem__(self, name: str) -> npt.NDArray[Any]:
+        """One variable by name, axes (replicate, generation, ...)."""
+        return self.data[name]
+
+    @property
+    def replicates(self) -> int:
+        """Independent repeats."""
+        return int(self.data["eggs"].shape[0])
+
+    @property
+    def total_eggs(self) -> int:
+        """Eggs laid and simulated so far in all replicates (the last generation's eggs are only expected)."""
+        return int(self.data["eggs"][:, : max(self.done - 1, 0)].sum())
+
+
+def empty_history(program: Program, schedule: Schedule, replicates: int) -> History:
+    """A history with room for every generation."""
+    size = {"trait": len(program.traits.names), "other_trait": len(program.traits.names)}
+    data: dict[str, npt.NDArray[Any]] = {}
+    for name, (dims, _, _) in VARIABLES.items():
+        shape = (replicates, schedule.generations + 1, *(size[d] for d in dims))
+        data[name] = np.zeros(shape, np.int64) if name in _COUNTS else np.full(shape, np.nan)
+    traits = program.traits
+    return History(
+        data, traits.names, _double(traits.sd_phenotypic), _double(traits.sd_additive), schedule, traits.scale_bits
+    )
+
+
+def _double(x: object) -> Floats:
+    return np.asarray(x, np.float64)
+
+
+def record_eggs(history: History, g: int, expected: Expected, families: Families, population: Population) -> None:
+    """Enters what is known of generation g from its parents alone."""
+    data = history.data
+    eggs = np.asarray(families.eggs, np.int64)
+    share = eggs / eggs.sum((1, 2), keepdims=True)
+    kinship = _double(population.kinship)
+    rows = np.arange(len(eggs))[:, None, None]
+    contribution = 0.5 * np.concatenate([share.sum(2), share.reshape(len(share), -1)], axis=1)
+    total = _double(expected.within) + _double(expected.between)
+    sd = np.sqrt(np.einsum("rtt->rt", total))
+    data["trait_mean"][:, g] = expected.mean
+    data["gain"][:, g] = (data["trait_mean"][:, g] - data["trait_mean"][:, 0]) / history.sd_phenotypic
+    data["genetic_variance"][:, g] = sd**2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        data["genetic_correlation"][:, g] = total / (sd[:, :, None] * sd[:, None, :])
+    for name in ("within", "between"):
+        data[f"variance_{name}"][:, g] = np.einsum("rtt->rt", _double(getattr(expected, name)))
+    data["genic_variance"][:, g] = np.einsum("rtt->rt", _double(expected.genic))
+    data["inbreeding"][:, g] = (share * kinship[rows, np.asarray(families.dam), np.asarray(families.sire)]).sum((1, 2))
+    data["kinship"][:, g] = np.einsum("ra,rab,rb->r", contribution, kinship, contribution)
+    data["loci_fixed"][:, g], data["heterozygosity"][:, g] = expected.fixed, expected.heterozygosity
+    data["eggs"][:, g] = eggs.sum((1, 2))
+    history.done = g + 1
+    if g > 0:
+        _record_step(history, g - 1, share, population)
+
+
+def record_round(history: History, g: int, program: Program, round_: Round) -> None:
+    """Enters what testing generation g showed."""
+    data, traits = history.data, len(history.traits)
+    sample = sample_moments(program.traits, round_.tested, np.asarray(round_.unit))
+    variance = np.einsum("rtt->rt", sample.covariance)
+    data["tested_mean"][:, g] = sample.mean[:, :traits]
+    data["tested_covariance"][:, g] = sample.covariance[:, :traits, :traits]
+    data["tested_variance"][:, g], data["phenotypic_variance"][:, g] = variance[:, :traits], variance[:, traits:]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        data["heritability"][:, g] = variance[:, :traits] / variance[:, traits:]
+    weights = _double(history.schedule.weights)[g] / history.sd_phenotypic
+    spread, _, data["accuracy"][:, g] = index_statistics(sample, weights)
+    data["tests"][:, g] = sample.count
+    data["survivors"][:, g] = np.asarray(round_.tested.survivors, np.int64).sum((1, 2))
+    # Until the next clutches are laid, when the parents' weights are known, these hold what they are compared with.
+    data["selection_differential"][:, g] = -sample.mean[:, traits:]
+    data["intensity"][:, g] = 1.0 / spread
+
+
+def _record_step(history: History, g: int, share: Floats, parents: Population) -> None:
+    """Completes generation g once its selected parents have laid: weights are the shares of the eggs."""
+    data, lineages = history.data, share.shape[1]
+    unit = 2.0**-history.scale_bits
+
+    def weighted(value: object) -> Floats:
+        v = _double(value) * unit
+        of_dams = np.einsum("rl,rlt->rt", share.sum(2), v[:, :lineages])
+        of_sires = np.einsum("ra,rat->rt", share.reshape(len(share), -1), v[:, lineages:])
+        return 0.5 * (of_dams + of_sires)
+
+    weights = _double(history.schedule.weights)[g] / history.sd_phenotypic
+    data["selection_differential"][:, g] += weighted(parents.phenotype)
+    data["intensity"][:, g] *= data["selection_differential"][:, g] @ weights
+    data["selected_mean"][:, g] = weighted(parents.genetic)
+    data["response"][:, g] = data["trait_mean"][:, g + 1] - data["trait_mean"][:, g]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        data["realised_heritability"][:, g] = data["response"][:, g] / data["selection_differential"][:, g]
+        step = data["inbreeding"][:, g + 1] - data["inbreeding"][:, g]
+        data["effective_size"][:, g] = (1 - data["inbreeding"][:, g]) / (2 * step)

@@ -1,0 +1,82 @@
+"""The breeding animals of one generation. Nothing else is ever stored of it."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
+from jax import Array
+
+from jaxbreed.kernels import threefry2x32
+from jaxbreed.program import Settings
+
+_FOUNDER = 0x0F0F0F0F  # sets founders' names apart from every other use of the seed
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Population:
+    """Breeders: first the dam of each lineage, then the places for sires, lineage by lineage.
+
+    One animal may hold several places for sires; its entries are then equal.
+
+    Attributes:
+      haplotypes: uint8 (replicate, animal, 2, locus).
+      name: uint32 (replicate, animal, 2), inherited identity.
+      kinship: float32 (replicate, animal, animal), pedigree kinship, with self-kinship (1 + F) / 2 on the diagonal.
+      mother, father: int32 (replicate, animal), their places among the breeders before; founders have -1.
+      genetic, phenotype: int32 (replicate, animal, trait), score units; a founder's phenotype is its genetic value,
+        for nobody tested it.
+    """
+
+    haplotypes: Array
+    name: Array
+    kinship: Array
+    mother: Array
+    father: Array
+    genetic: Array
+    phenotype: Array
+
+
+def sire_places(settings: Settings) -> npt.NDArray[np.int64]:
+    """Places of the sires among the animals: (lineage, sire)."""
+    sires = settings.sires[1]
+    return settings.lineages + np.arange(settings.lineages * sires).reshape(settings.lineages, sires)
+
+
+def choose_founders(
+    panel: int, settings: Settings, replicates: int, *, shared: bool, seed: int
+) -> npt.NDArray[np.int64]:
+    """Which founders start each replicate, and who mates whom.
+
+    Args:
+      panel: number of founders there are.
+      settings: the rules.
+      replicates: independent repeats.
+      shared: True starts every replicate from the panel's first animals, the dams first; only which sires mate which
+        dams is drawn anew. False deals the whole panel out, each founder to one replicate at most.
+      seed: of these draws.
+
+    Returns:
+      (replicate, animal) founder numbers.
+
+    Raises:
+      ValueError: the panel is too small.
+    """
+    animals, dams = settings.animals, settings.lineages
+    needed = animals if shared else animals * replicates
+    if panel < needed:
+        of = "" if shared else f" for each of {replicates} replicates"
+        raise ValueError(f"there are {panel} founders; {needed} are needed ({animals} breeders{of})")
+    rng = np.random.default_rng(np.random.SeedSequence([seed, 0xF0]))
+    if not shared:
+        return rng.permutation(panel)[:needed].reshape(replicates, animals)
+    sires = rng.permuted(np.tile(np.arange(dams, animals), (replicates, 1)), axis=1)
+    return np.concatenate([np.tile(np.arange(dams), (replicates, 1)), sires], axis=1)
+
+
+def founder_names(seed_words: Array, numbers: Array) -> Array:
+    """Names of founders: uint32 (..., 2) from the two words of the seed and their numbers in the panel."""
+    key = (seed_words[0], seed_words[1])
+    return jnp.stack(threefry2x32(key, numbers.astype(jnp.uint32), jnp.uint32(_FOUNDER)), axis=-1)

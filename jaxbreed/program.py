@@ -1,0 +1,187 @@
+"""The programme: everything that is fixed before the first egg is laid."""
+
+import dataclasses
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from jaxbreed.genome import GeneticMap
+from jaxbreed.kernels import Noise, WalkMap, build_noise, build_walk_map, screen_size
+from jaxbreed.kernels.walkmap import snapped
+from jaxbreed.traits import Traits
+
+Scope = Literal["within", "across"]
+Mating = Literal["random", "avoid_sibs", "within_lineage"]
+Sexes = Literal["random", "alternate"]
+LANES = 4096
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The rules of the programme; hashable, so that equal rules share one compilation.
+
+    Attributes:
+      lineages: breeding females in each generation, one clutch each.
+      eggs: smallest and largest clutch; sizes are drawn uniformly between.
+      sires: fewest and most sires of a clutch; the number is drawn uniformly between.
+      paternity: share of each next sire relative to the one before; 1 shares equally.
+      survival: chance of an egg to live until testing.
+      tested: animals tested of each clutch, None for every survivor.
+      scope: "within" each lineage selects from its own clutch; "across" all clutches compete.
+      quota: most animals of each sex selected from one family (dam and sire), None for any number.
+      mating: "random", "avoid_sibs" (as few sib pairs as can be), or "within_lineage" (a lineage's own males).
+      sexes: "random" or "alternate" (exactly half of each).
+    """
+
+    lineages: int
+    eggs: tuple[int, int]
+    sires: tuple[int, int] = (1, 1)
+    paternity: float = 1.0
+    survival: float = 1.0
+    tested: int | None = None
+    scope: Scope = "within"
+    quota: int | None = None
+    mating: Mating = "random"
+    sexes: Sexes = "random"
+
+    def __post_init__(self) -> None:
+        """Checks every field.
+
+        Raises:
+          ValueError: naming the field, its value and what would be right.
+        """
+        checks = (
+            (self.lineages >= 1, "lineages", self.lineages, "at least 1"),
+            (
+                1 <= self.eggs[0] <= self.eggs[1] <= 10**8,
+                "eggs",
+                self.eggs,
+                "two numbers from 1 to 100,000,000, the smaller first",
+            ),
+            (
+                1 <= self.sires[0] <= self.sires[1] <= 64,
+                "sires",
+                self.sires,
+                "two numbers from 1 to 64, the smaller first",
+            ),
+            (0.0 < self.paternity <= 1.0, "paternity", self.paternity, "above 0 and at most 1"),
+            (0.0 < self.survival <= 1.0, "survival", self.survival, "above 0 and at most 1"),
+            (
+                self.tested is None or self.tested >= 1,
+                "tested",
+                self.tested,
+                "at least 1, or left out to test every survivor",
+            ),
+            (self.quota is None or self.quota >= 1, "quota", self.quota, "at least 1, or left out"),
+            (self.scope in ("within", "across"), "scope", self.scope, '"within" or "across"'),
+            (
+                self.mating in ("random", "avoid_sibs", "within_lineage"),
+                "mating",
+                self.mating,
+                '"random", "avoid_sibs" or "within_lineage"',
+            ),
+            (self.sexes in ("random", "alternate"), "sexes", self.sexes, '"random" or "alternate"'),
+            (
+                self.mating != "within_lineage" or self.scope == "within",
+                "mating",
+                self.mating,
+                'used with scope = "within"',
+            ),
+        )
+        for good, field, value, right in checks:
+            if not good:
+                raise ValueError(f"{field} is {value}; it must be {right}")
+        females, males = self.parents_needed
+        living = self.eggs[0] * self.survival if self.tested is None else min(self.eggs[0] * self.survival, self.tested)
+        pool = living / 2 * (self.lineages if self.scope == "across" else 1)
+        if max(females, males) > pool:
+            raise ValueError(
+                f"{females} females and {males} males are to be selected {self.scope} lineages, but the smallest "
+                f"clutch leaves about {pool:.3g} tested animals of each sex; ask for fewer sires or test more eggs"
+            )
+
+    @property
+    def parents_needed(self) -> tuple[int, int]:
+        """Females and males selected: of each clutch (scope within), or of all (across)."""
+        groups = 1 if self.scope == "within" else self.lineages
+        return groups, groups * self.sires[1]
+
+    @property
+    def animals(self) -> int:
+        """Breeding animals of one generation: dams, then the places for sires, lineage by lineage."""
+        return self.lineages * (1 + self.sires[1])
+
+    @property
+    def most_tested(self) -> int:
+        """Most animals tested of one clutch."""
+        return self.eggs[1] if self.tested is None else min(self.tested, self.eggs[1])
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """A programme ready to run.
+
+    Attributes:
+      settings: the rules.
+      traits: the traits.
+      qtl_map: integer map of the loci with effects: what the sweep walks.
+      locus_map: integer map of all loci: what hatching rebuilds.
+      decay: float32 (2, qtl), exp(-2 d) to the QTL before on the female and the male map; 0 at the first of a
+        chromosome.
+      noise: integer form of the residual covariance.
+    """
+
+    traits: Traits
+    qtl_map: WalkMap
+    locus_map: WalkMap
+    decay: Array
+    noise: Noise
+    settings: Settings = dataclasses.field(metadata={"static": True})
+
+    @property
+    def lanes(self) -> int:
+        """Eggs scored side by side: small clutches need fewer."""
+        return min(LANES, 1 << max(6, (self.settings.most_tested - 1).bit_length()))
+
+    @property
+    def screened(self) -> int:
+        """Eggs whose fate is drawn at a time; 0 when all survive."""
+        return screen_size(self.settings.survival, self.lanes)
+
+
+def make_program(genetic_map: GeneticMap, traits: Traits, settings: Settings) -> Program:
+    """Prepares a programme.
+
+    Args:
+      genetic_map: chromosomes, loci, female and male positions.
+      traits: effects at some of its loci.
+      settings: the rules.
+
+    Returns:
+      The programme.
+    """
+    qtl = np.asarray(traits.qtl)
+    part = genetic_map.subset(qtl)
+    position = snapped(part.position, part.length, part.loci)
+    distance = np.diff(position, axis=1, prepend=0.0)
+    decay = np.exp(-2 * distance)
+    decay[:, np.diff(part.chromosome, prepend=-1) != 0] = 0.0
+    root = _square_root(np.asarray(traits.residual, np.float64)) * 2.0**traits.scale_bits
+    return Program(
+        traits=traits,
+        qtl_map=build_walk_map(part.chromosome, part.position, part.length),
+        locus_map=build_walk_map(genetic_map.chromosome, genetic_map.position, genetic_map.length),
+        decay=jnp.asarray(decay, jnp.float32),
+        noise=build_noise(root),
+        settings=settings,
+    )
+
+
+def _square_root(covariance: np.ndarray) -> np.ndarray:
+    """Symmetric square root; unlike Cholesky's it exists for traits without residual variance too."""
+    values, vectors = np.linalg.eigh(covariance)
+    return (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T

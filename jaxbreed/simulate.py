@@ -1,0 +1,124 @@
+"""A whole programme: founders, then generation after generation, in many replicates side by side."""
+
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from jaxbreed.clutch import lay
+from jaxbreed.founders import Founders
+from jaxbreed.generation import Decision, Round, first_incomplete, generation
+from jaxbreed.history import History, empty_history, record_eggs, record_round
+from jaxbreed.pedigree import founder_kinship
+from jaxbreed.population import Population, choose_founders, founder_names
+from jaxbreed.program import Program
+from jaxbreed.schedule import Schedule
+from jaxbreed.selection import candidates_kept
+from jaxbreed.traits import genetic_values
+from jaxbreed.variance import expected_eggs_jit
+
+_lay = jax.jit(lay, static_argnums=0)
+
+
+def simulate(
+    program: Program,
+    founders: Founders,
+    schedule: Schedule,
+    *,
+    replicates: int = 1,
+    seed: int = 0,
+    shared_founders: bool = False,
+    on_generation: Callable[[History], None] | None = None,
+    on_eggs: Callable[[int], None] | None = None,
+) -> History:
+    """Runs a programme.
+
+    The same seed and founders give the same animals on any number of devices.
+
+    Args:
+      program: the programme.
+      founders: unrelated, outbred founders.
+      schedule: the breeder's decisions; its length sets the number of rounds.
+      replicates: independent repeats.
+      seed: of everything random, 0 to 2**63 - 1.
+      shared_founders: True starts all replicates from the same founders, False gives each its own.
+      on_generation: called after each generation with the history so far, for example to save it.
+      on_eggs: called with numbers of eggs finished, for a progress bar.
+
+    Returns:
+      The history; generation 0 is the founders' progeny, and the last generation's eggs are expected, not laid out.
+
+    Raises:
+      ValueError: the founders do not fit the programme, or the schedule its traits.
+      RuntimeError: a lineage died out (too few survivors to fill the places of parents).
+    """
+    settings = program.settings
+    if founders.haplotypes.shape[-1] != program.locus_map.loci:
+        raise ValueError(
+            f"founders have {founders.haplotypes.shape[-1]} loci; the programme's map has {program.locus_map.loci}"
+        )
+    if schedule.weights.shape[1] != len(program.traits.names):
+        raise ValueError(
+            f"the schedule weighs {schedule.weights.shape[1]} traits; the programme has {len(program.traits.names)}"
+        )
+    numbers = choose_founders(founders.individuals, settings, replicates, shared=shared_founders, seed=seed)
+    seed_words = jnp.array([seed & 0xFFFFFFFF, seed >> 32], jnp.uint32)
+    population = _start(program, founders.haplotypes[numbers], numbers, seed_words)
+    history = empty_history(program, schedule, replicates)
+    kept = candidates_kept(settings, float(np.asarray(schedule.fraction).max()))
+    for g in range(schedule.generations + 1):
+        key_lay, key_breed = _keys(jax.random.key(seed), replicates, g)
+        families = _lay(settings, population, key_lay)
+        record_eggs(history, g, expected_eggs_jit(program, population.haplotypes, families.eggs), families, population)
+        if g < schedule.generations:
+            decision = Decision(schedule.weights[g], schedule.fraction[g], schedule.males[g])
+            population, round_ = generation(
+                program, decision, population, families, key_breed, kept=kept, progress=on_eggs
+            )
+            record_round(history, g, program, round_)
+            _check_alive(round_, g)
+        else:
+            history.parents = population
+        if on_generation is not None:
+            on_generation(history)
+    return history
+
+
+@jax.jit
+def _start(program: Program, haplotypes: Array, numbers: Array, seed: Array) -> Population:
+    genetic = genetic_values(program.traits, haplotypes)
+    kinship = founder_kinship(numbers.shape[1])
+    return Population(
+        haplotypes=haplotypes,
+        name=founder_names(seed, numbers),
+        kinship=jnp.broadcast_to(kinship, (len(numbers), *kinship.shape)),
+        mother=jnp.full(numbers.shape, -1, jnp.int32),
+        father=jnp.full(numbers.shape, -1, jnp.int32),
+        genetic=genetic,
+        phenotype=genetic,
+    )
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _keys(key: Array, replicates: int, g: Array) -> tuple[Array, Array]:
+    """Keys of generation g of every replicate, (replicate,): for laying, for breeding."""
+    of_replicate = jax.vmap(lambda r: jax.random.split(jax.random.fold_in(jax.random.fold_in(key, r), g)))
+    keys = of_replicate(jnp.arange(replicates))
+    return keys[:, 0], keys[:, 1]
+
+
+def _check_alive(round_: Round, g: int) -> None:
+    failed = first_incomplete(round_)
+    if failed is not None:
+        fewest = int(np.asarray(round_.tested.moments.count).sum(-1)[failed].min())
+        raise RuntimeError(
+            f"replicate {failed} died out in generation {g}: its poorest clutch left {fewest} tested animals, too few "
+            "for the parents to be selected; raise survival, eggs or tested, ask for fewer sires, or select across "
+            "lineages"
+        )
+
+
+__all__ = ["simulate"]

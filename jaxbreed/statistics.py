@@ -1,0 +1,76 @@
+"""Statistics of one generation, in double precision on the host."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from jaxbreed.kernels import Tested
+from jaxbreed.kernels.moments import LIMB_BITS
+from jaxbreed.traits import Traits
+
+Floats = npt.NDArray[np.float64]
+
+
+class Sample(NamedTuple):
+    """Realised moments of the tested animals of each replicate, trait units, divisor n."""
+
+    count: npt.NDArray[np.int64]  # (replicate,)
+    mean: Floats  # (replicate, 2 x trait): genetic values, then phenotypes
+    covariance: Floats  # (replicate, 2 x trait, 2 x trait)
+
+
+def sample_moments(traits: Traits, tested: Tested, unit: npt.NDArray[np.int32]) -> Sample:
+    """Joins the families' integer sums.
+
+    Args:
+      traits: the traits.
+      tested: results of the sweep, leading axes (replicate, lineage, sire).
+      unit: int32 (2 x trait,), binary logarithm of the moments' units.
+
+    Returns:
+      Moments over all tested animals of each replicate.
+    """
+    scale = 2.0 ** (np.asarray(unit, np.float64) - traits.scale_bits)
+    replicates = tested.survivors.shape[0]
+
+    def flat(x: object) -> npt.NDArray[np.float64]:
+        array = np.asarray(x)
+        return array.reshape(replicates, -1, *array.shape[3:]).astype(np.float64)
+
+    count = flat(tested.moments.count)
+    centre = flat(tested.centre) * 2.0**-traits.scale_bits
+    first = flat(tested.moments.first) * scale
+    lower = (flat(tested.moments.high) * 2.0**LIMB_BITS + flat(tested.moments.low)) * scale[:, None] * scale
+    second = lower + np.swapaxes(np.tril(lower, -1), -1, -2)  # the sweep fills the lower triangle
+
+    total = count.sum(1)
+    weight = count / np.maximum(total, 1)[:, None]
+    per_egg = first / np.maximum(count, 1)[..., None]
+    mean = ((centre + per_egg) * weight[..., None]).sum(1)
+    shift = centre - mean[:, None]
+    products = second / np.maximum(count, 1)[..., None, None]
+    outer = per_egg[..., :, None] * shift[..., None, :]
+    products = products + outer + np.swapaxes(outer, -1, -2) + shift[..., :, None] * shift[..., None, :]
+    return Sample(total.astype(np.int64), mean, (products * weight[..., None, None]).sum(1))
+
+
+def index_statistics(sample: Sample, weights: Floats) -> tuple[Floats, Floats, Floats]:
+    """Phenotypic SD, genetic SD and accuracy of the index among the tested.
+
+    Accuracy is the correlation between an animal's index (of phenotypes) and the same index of its genetic values.
+
+    Args:
+      sample: realised moments.
+      weights: (trait,) index weights per trait unit.
+
+    Returns:
+      Three arrays (replicate,).
+    """
+    traits = weights.size
+    phenotypic = np.einsum("t,rtu,u->r", weights, sample.covariance[:, traits:, traits:], weights)
+    genetic = np.einsum("t,rtu,u->r", weights, sample.covariance[:, :traits, :traits], weights)
+    both = np.einsum("t,rtu,u->r", weights, sample.covariance[:, :traits, traits:], weights)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        accuracy = np.where(genetic > 0, both / np.sqrt(genetic * phenotypic), np.nan)
+    return np.sqrt(phenotypic), np.sqrt(np.maximum(genetic, 0)), accuracy

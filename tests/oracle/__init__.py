@@ -1,0 +1,1 @@
+"""Slow, readable second implementations, written from the definitions, that the kernels are held against."""

@@ -1,0 +1,204 @@
+"""One egg at a time, one locus at a time, in plain Python integers: what an egg's name means.
+
+Nothing here is fast and nothing is shared with the kernels. Sexes of parents: 0 the dam, 1 the sire.
+"""
+
+import math
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+
+Key = tuple[int, int]
+FATE, IDENTITY, NOISE, PHASES, CROSSOVERS = range(5)
+DAM, SIRE = 0, 1
+
+UNIT = 2**20  # map positions and normal deviates are whole multiples of 2**-20 Morgan and 2**-20 SD
+WORD = 2**32
+GAP_BITS = 21
+
+
+# Random words
+
+
+def threefry2x32(key: Key, counter: tuple[int, int]) -> tuple[int, int]:
+    """Threefry-2x32 of 20 rounds (Salmon et al. 2011): a key schedule word is injected after every fourth round."""
+    schedule = (key[0], key[1], key[0] ^ key[1] ^ 0x1BD11BDA)
+    left, right = (counter[0] + schedule[0]) % WORD, (counter[1] + schedule[1]) % WORD
+    for number in range(20):
+        turn = (13, 15, 26, 6, 17, 29, 16, 24)[number % 8]
+        left = (left + right) % WORD
+        right = ((right << turn) % WORD | right >> (32 - turn)) ^ left
+        if number % 4 == 3:
+            injection = number // 4 + 1
+            left = (left + schedule[injection % 3]) % WORD
+            right = (right + schedule[(injection + 1) % 3] + injection) % WORD
+    return left, right
+
+
+def draw(key: Key, egg: int, purpose: int, index: int = 0, parent: int = DAM) -> tuple[int, int]:
+    """The two words of an egg for a purpose: kind in the top byte, then one bit for the parent, then an index."""
+    return threefry2x32(key, (egg, purpose * 2**24 + parent * 2**23 + index))
+
+
+def family_key(generation: Key, dam: Key, sire: Key) -> Key:
+    """Hashes the names of both parents, the dam's first, into the generation's key."""
+    return threefry2x32(threefry2x32(generation, dam), sire)
+
+
+# From words to deviates
+
+
+def octave_of(odd: int) -> tuple[int, int]:
+    """Writes odd / 2**32 as m x 2**-octave, m in [1/2, 1), and returns the octave and m x 2**32."""
+    octave = 32 - odd.bit_length()
+    return octave, odd << octave
+
+
+@cache
+def gap_knot(number: int) -> int:
+    """-ln of (256 + number) / 512."""
+    return round(-math.log((256 + number) / 512) * UNIT)
+
+
+def exponential_gap(word: int) -> int:
+    """-ln u, u = (2 word + 1) / 2**22 = m x 2**-octave: the octave times ln 2, and -ln m between two of 257 knots."""
+    octave, mantissa = octave_of((2 * word + 1) << (32 - GAP_BITS - 1))
+    cell, rest = divmod(mantissa - 2**31, 2**23)
+    here, there = gap_knot(cell), gap_knot(cell + 1)
+    fraction = rest // 2**11  # in units of 2**-12 cell
+    return octave * round(math.log(2) * UNIT) + here - (here - there) * fraction // 2**12
+
+
+@cache
+def normal_knot(tail: float) -> int:
+    """The x at which a standard normal variable exceeds x with the given probability, by Newton's method."""
+    x = 0.0
+    for _ in range(60):
+        step = (0.5 * math.erfc(x / math.sqrt(2)) - tail) / (math.exp(-x * x / 2) / math.sqrt(2 * math.pi))
+        x += step
+        if abs(step) < 1e-15:
+            break
+    return round(x * UNIT)
+
+
+def normal_deviate(word: int) -> int:
+    """The top bit is the sign; the other 31, v, give the tail (2 v + 1) / 2**33 = m x 2**-(octave + 1)."""
+    negative, v = divmod(word, 2**31)
+    octave, mantissa = octave_of(2 * v + 1)
+    cell, rest = divmod(mantissa - 2**31, 2**25)
+    here, there = (normal_knot(2.0 ** -(octave + 1) * (64 + knot) / 128) for knot in (cell, cell + 1))
+    size = here - (here - there) * (rest // 2**13) // 2**12
+    return -size if negative else size
+
+
+# Fate
+
+
+def survives(key: Key, egg: int, threshold: int) -> bool:
+    """Lives if its word is at most the threshold."""
+    return draw(key, egg, FATE)[0] <= threshold
+
+
+def sex(key: Key, egg: int, alternate: bool) -> int:
+    """0 female, 1 male: the egg number's parity, or a fair coin."""
+    return (egg if alternate else draw(key, egg, FATE)[1]) % 2
+
+
+def identity(key: Key, egg: int) -> tuple[int, int]:
+    """The name the egg passes on."""
+    return draw(key, egg, IDENTITY)
+
+
+def environment(key: Key, egg: int, mantissa: Sequence[Sequence[int]], shift: Sequence[int]) -> list[int]:
+    """Trait i: 2**(shift_i - 12) x sum over j of mantissa_ij z_j, rounded down, z in whole multiples of 2**-12 SD."""
+    z = [normal_deviate(draw(key, egg, NOISE, trait // 2)[trait % 2]) // 2**8 for trait in range(len(shift))]
+    totals = [sum(int(m) * d for m, d in zip(row, z, strict=True)) for row in mantissa]
+    return [total * 2 ** int(s) // 2**12 if s >= 0 else total // 2 ** (12 - int(s)) for total, s in zip(totals, shift)]
+
+
+# Meiosis
+
+
+class GeneticMap:
+    """Chromosomes laid end to end on one line for each parent, cut into sub-cells of 2**-bits Morgan."""
+
+    def __init__(self, chromosome: np.ndarray, position: np.ndarray, length: np.ndarray) -> None:
+        self.chromosome = [int(c) for c in chromosome]
+        longest = max(float(length.sum(axis=1).max()), 1e-3)
+        self.bits = 20
+        while longest * 2.0**self.bits > max(2**20, 8 * len(self.chromosome)):
+            self.bits -= 1
+        self.borders: list[list[int]] = []  # [parent][chromosome], first sub-cell; one more for the end of the line
+        self.loci: list[list[int]] = []  # [parent][locus], sub-cell
+        for parent in (DAM, SIRE):
+            border = [0]
+            for morgans in length[parent]:
+                furthest = math.floor(float(morgans) * 2**self.bits + 0.5)
+                border.append(border[-1] + ((furthest // 8 + 1) * 8 if morgans > 0 else 0))
+            places = (math.floor(float(x) * 2**self.bits + 0.5) for x in position[parent])
+            self.borders.append(border)
+            self.loci.append([border[c] + place for c, place in zip(self.chromosome, places, strict=True)])
+
+
+def crossovers(key: Key, egg: int, parent: int, end: int) -> list[int]:
+    """Positions of a gamete's crossovers in map order: exponential gaps from the start of the line until its end.
+
+    A pair of words gives three gaps: the low 21 bits of each, and the 11 + 10 upper bits of both.
+    """
+    positions: list[int] = []
+    last, block = 0, 0
+    while True:
+        low, high = draw(key, egg, CROSSOVERS, block, parent)
+        for word in (low % 2**21, high % 2**21, low // 2**21 + high // 2**22 * 2**11):
+            last += exponential_gap(word)
+            if last >= end:
+                return positions
+            positions.append(last)
+        block += 1
+
+
+def start_haplotype(key: Key, egg: int, parent: int, chromosome: int) -> int:
+    """Bit c % 32 of word c // 32 of the phases."""
+    word = chromosome // 32
+    return draw(key, egg, PHASES, word // 2, parent)[word % 2] >> (chromosome % 32) & 1
+
+
+def gamete(key: Key, egg: int, parent: int, genetic_map: GeneticMap) -> list[int]:
+    """Which of the parent's two haplotypes the gamete carries at each locus."""
+    border, shift = genetic_map.borders[parent], 20 - genetic_map.bits
+    crossed = [position >> shift for position in crossovers(key, egg, parent, border[-1] << shift)]
+    starts = [start_haplotype(key, egg, parent, c) for c in range(len(border) - 1)]
+    carried = []
+    for chromosome, locus in zip(genetic_map.chromosome, genetic_map.loci[parent], strict=True):
+        # A crossover lies behind every locus whose sub-cell starts at or before it.
+        before = sum(border[chromosome] <= crossover < locus for crossover in crossed)
+        carried.append((starts[chromosome] + before) % 2)
+    return carried
+
+
+def genome(key: Key, egg: int, genetic_map: GeneticMap, dam: np.ndarray, sire: np.ndarray) -> np.ndarray:
+    """Alleles (2, locus) of an egg: the dam's gamete, the sire's gamete. Parents: (2, locus)."""
+    gametes = []
+    for parent, haplotypes in enumerate((dam, sire)):
+        carried = gamete(key, egg, parent, genetic_map)
+        gametes.append([int(haplotypes[which][locus]) for locus, which in enumerate(carried)])
+    return np.array(gametes, np.uint8).reshape(2, -1)
+
+
+def genetic_value(alleles: np.ndarray, effects: Sequence[int], intercept: int) -> int:
+    """Intercept + sum of effects x copies of allele 1, in as many bits as it takes."""
+    total = int(intercept)
+    for locus, effect in enumerate(effects):
+        total += int(effect) * (int(alleles[0, locus]) + int(alleles[1, locus]))
+    return total
+
+
+def as_int32(value: int) -> int:
+    """The signed 32-bit integer that is the value modulo 2**32."""
+    return (value + 2**31) % WORD - 2**31
+
+
+def selection_index(phenotypes: Sequence[int], weights: Sequence[int]) -> int:
+    """Each trait's weight x phenotype in units of 2**15, rounded down, then added up."""
+    return sum(int(w) * int(p) // 2**15 for p, w in zip(phenotypes, weights, strict=True))
