@@ -1,1 +1,71 @@
-"""jaxbreed."""
+"""jaxbreed: a large-scale clutch simulator.
+
+It simulates every egg of very large clutches, with real chromosomes, over many lineages and generations of selection.
+
+    import jaxbreed as jb
+    scenario = jb.Scenario(species="octopus-vulgaris", clutch={"eggs": 5000, "survival": 1.0})
+    history = jb.run(scenario)
+    jb.plot(history, "gain.png", title="Common octopus")
+
+Names are loaded when first used, so that `import jaxbreed` stays instant and never touches a device.
+"""
+
+import importlib
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jaxbreed.build import prepare as prepare
+    from jaxbreed.build import run as run
+    from jaxbreed.cores import use_cores as use_cores
+    from jaxbreed.figure import plot as plot
+    from jaxbreed.founders import Founders as Founders
+    from jaxbreed.founders import coalescent as coalescent
+    from jaxbreed.genome import GeneticMap as GeneticMap
+    from jaxbreed.history import History as History
+    from jaxbreed.program import Program as Program
+    from jaxbreed.program import Settings as Settings
+    from jaxbreed.program import make_program as make_program
+    from jaxbreed.results import load as load
+    from jaxbreed.results import save as save
+    from jaxbreed.scenario import Scenario as Scenario
+    from jaxbreed.scenario import read_scenario as read_scenario
+    from jaxbreed.schedule import Schedule as Schedule
+    from jaxbreed.schedule import constant_schedule as constant_schedule
+    from jaxbreed.simulate import simulate as simulate
+    from jaxbreed.summary import closing_table as closing_table
+    from jaxbreed.traits import Traits as Traits
+    from jaxbreed.traits import additive_traits as additive_traits
+    from jaxbreed.traits import traits_from_effects as traits_from_effects
+
+__version__ = version("jaxbreed")
+
+_HOME = {
+    "build": ("prepare", "run"),
+    "cores": ("use_cores",),
+    "figure": ("plot",),
+    "founders": ("Founders", "coalescent"),
+    "genome": ("GeneticMap",),
+    "history": ("History",),
+    "program": ("Program", "Settings", "make_program"),
+    "results": ("load", "save"),
+    "scenario": ("Scenario", "read_scenario"),
+    "schedule": ("Schedule", "constant_schedule"),
+    "simulate": ("simulate",),
+    "summary": ("closing_table",),
+    "traits": ("Traits", "additive_traits", "traits_from_effects"),
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+__all__ = sorted([*_MODULE_OF, "__version__"])
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'jaxbreed' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"jaxbreed.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -113,8 +113,11 @@ def identity(key: Key, egg: int) -> tuple[int, int]:
 def environment(key: Key, egg: int, mantissa: Sequence[Sequence[int]], shift: Sequence[int]) -> list[int]:
     """Trait i: 2**(shift_i - 12) x sum over j of mantissa_ij z_j, rounded down, z in whole multiples of 2**-12 SD."""
     z = [normal_deviate(draw(key, egg, NOISE, trait // 2)[trait % 2]) // 2**8 for trait in range(len(shift))]
-    totals = [sum(int(m) * d for m, d in zip(row, z, strict=True)) for row in mantissa]
-    return [total * 2 ** int(s) // 2**12 if s >= 0 else total // 2 ** (12 - int(s)) for total, s in zip(totals, shift)]
+    deviations = []
+    for row, unit in zip(mantissa, shift, strict=True):
+        total = sum(int(m) * d for m, d in zip(row, z, strict=True))
+        deviations.append(total * 2 ** int(unit) // 2**12 if unit >= 0 else total // 2 ** (12 - int(unit)))
+    return deviations
 
 
 # Meiosis

@@ -1,0 +1,165 @@
+"""The command line: run a scenario, list species, look at this machine."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+# Everything heavy is imported inside the commands, so that `--help` answers at once.
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from jaxbreed.scenario import Loaded
+
+BAD_INPUT, FAILED = 2, 1
+app = typer.Typer(
+    help="Simulate every egg of very large clutches, over many lineages and generations of selection.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+ScenarioFile = Annotated[Path, typer.Argument(help="Scenario file (TOML).", show_default=False)]
+OutputFile = Annotated[
+    Path, typer.Option("--output", "-o", help="HDF5 file to write; a figure (.png) goes beside it.", show_default=False)
+]
+
+
+def main() -> None:
+    """Runs the command line: bad input gives one sentence and exit code 2, a run that fails exit code 1."""
+    app()
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Turns what a user can get wrong into one sentence; anything else keeps its traceback."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        typer.echo(f"jaxbreed: {error}", err=True)
+        raise typer.Exit(BAD_INPUT) from None
+    except RuntimeError as error:
+        typer.echo(f"jaxbreed: {error}", err=True)
+        raise typer.Exit(FAILED) from None
+
+
+@app.command()
+def run(
+    scenario: ScenarioFile,
+    output: OutputFile,
+    force: Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")] = False,
+    seed: Annotated[int | None, typer.Option(help="Instead of the scenario's seed.")] = None,
+    replicates: Annotated[int | None, typer.Option(help="Instead of the scenario's number of replicates.")] = None,
+    cores: Annotated[
+        int | None, typer.Option(help="CPU cores to use (default all); results do not depend on it.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+) -> None:
+    """Run a scenario: print a table, write the results and a figure."""
+    with _plain_errors():
+        from rich.console import Console
+
+        from jaxbreed.build import check
+        from jaxbreed.cores import use_cores
+        from jaxbreed.results import check_writable
+        from jaxbreed.scenario import read_scenario
+
+        loaded = read_scenario(scenario, seed=seed, replicates=replicates)
+        check(loaded.scenario)
+        for path in (output, output.with_suffix(".png")):
+            check_writable(path, force)
+        use_cores(cores)
+        _run_and_report(loaded, output, Console(), quiet)
+
+
+def _run_and_report(loaded: "Loaded", output: Path, console: "Console", quiet: bool) -> None:
+    import resource
+
+    from jaxbreed.build import expected_total_eggs, run
+    from jaxbreed.figure import plot
+    from jaxbreed.history import History
+    from jaxbreed.progress import RunProgress
+    from jaxbreed.results import save
+    from jaxbreed.summary import closing_table
+
+    scenario, text = loaded
+    preset, programme = scenario.preset, scenario.programme
+    title, years = scenario.title or f"{preset.common} ({preset.latin})", preset.generation_years.value
+    console.print(f"[bold]{title}[/bold]")
+    console.print(
+        f"{scenario.generations} generations of {years:g} years, {programme.lineages} lineages, "
+        f"{programme.replicates} replicates, seed {programme.seed}"
+    )
+    if preset.hypothetical:
+        console.print(f"[yellow]Hypothetical.[/yellow] {preset.note.strip()}", highlight=False)
+
+    with RunProgress(console, scenario.generations, expected_total_eggs(scenario), quiet) as progress:
+
+        def on_generation(history: History) -> None:
+            save(output, history, scenario_text=text, seed=programme.seed)
+            progress.on_generation(history)
+
+        history = run(scenario, on_founders=progress.on_founders, on_generation=on_generation, on_eggs=progress.on_eggs)
+    figure = output.with_suffix(".png")
+    plot(history, figure, title=title, generation_years=years)
+    console.print(closing_table(history, generation_years=years))
+    breeding = progress.seconds - progress.founder_seconds
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    console.print(
+        f"{progress.eggs:,} eggs in {breeding:.0f} s ({progress.eggs / breeding / 1e6:.2f} million eggs/s, compilation "
+        f"included), founders {progress.founder_seconds:.0f} s, peak memory {memory:.1f} GiB"
+    )
+    console.print(f"results: {output}\nfigure:  {figure}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def species(name: Annotated[str | None, typer.Argument(help="Show one species with its sources.")] = None) -> None:
+    """List the species presets, or show one with the source of every number."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from jaxbreed.species import available, load
+
+    console = Console()
+    with _plain_errors():
+        if name is None:
+            table = Table("species", "common name", "eggs", "generation (y)", "chromosomes", "map F/M (M)", "sires")
+            for preset in map(load, available()):
+                low, high = preset.eggs.value
+                table.add_row(
+                    preset.key,
+                    preset.common + (" *" if preset.hypothetical else ""),
+                    f"{low:,}-{high:,}",
+                    f"{preset.generation_years.value:g}",
+                    str(preset.chromosomes.value),
+                    f"{preset.map_morgans_female.value:g}/{preset.map_morgans_male.value:g}",
+                    "-".join(str(n) for n in preset.sires.value),
+                )
+            console.print(table)
+            console.print("* hypothetical in captivity. `jaxbreed species NAME` shows every number with its source.")
+            return
+        preset = load(name)
+        console.print(f"[bold]{preset.common}[/bold] ({preset.latin})\n{preset.note.strip()}\n", highlight=False)
+        table = Table("what", "value", "evidence", "source")
+        for key, entry in preset.model_dump(exclude_none=True).items():
+            quantities = entry if key == "demography" else {key: entry}
+            for what, quantity in quantities.items():
+                if isinstance(quantity, dict) and "value" in quantity:
+                    table.add_row(what, str(quantity["value"]), quantity["evidence"], quantity["source"])
+        console.print(table)
+
+
+@app.command()
+def doctor() -> None:
+    """Check this machine: versions, devices, and whether the kernels compute what they should."""
+    from rich.console import Console
+
+    from jaxbreed.doctor import examine
+
+    console, well = Console(), True
+    for good, line in examine():
+        well &= good
+        console.print(f"[green]ok[/green]    {line}" if good else f"[red]wrong[/red] {line}", highlight=False)
+    if not well:
+        raise typer.Exit(FAILED)

@@ -1,0 +1,224 @@
+"""Scenario files: a programme, its founders and its schedule as one TOML file, checked before anything runs."""
+
+import difflib
+import math
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from jaxbreed.species import Species, load
+
+Share = Annotated[float, Field(gt=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Correlation = float | list[list[float]]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class ProgrammeTable(_Table):
+    """How long and how often. `generations` defaults to the whole generations in `years`."""
+
+    years: Annotated[float, Field(gt=0)] = 15.0
+    generations: Annotated[int, Field(ge=1, le=1000)] | None = None
+    lineages: Count = 24
+    replicates: Count = 5
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
+
+
+class ClutchTable(_Table):
+    """What a female lays and what becomes of it. Defaults come from the species."""
+
+    eggs: Count | tuple[int, int] | None = None
+    sires: Count | tuple[int, int] | None = None
+    paternity: Share = 0.6
+    survival: Share | None = None
+    tested: Count | None = None
+    sexes: Literal["random", "alternate"] = "random"
+
+
+class GenomeTable(_Table):
+    """Chromosomes and loci. Chromosome number and map length default to the species'."""
+
+    loci: Count = 10_000
+    qtl: Count = 1_000
+    effect_shape: Annotated[float, Field(gt=0)] = 0.4
+    chromosomes: Annotated[int, Field(ge=1, le=250)] | None = None
+    morgans: Annotated[float, Field(ge=0, le=1000)] | tuple[float, float] | None = None
+
+
+class FoundersTable(_Table):
+    """Where the first breeders come from. `effective_size` defaults to the species'."""
+
+    source: Literal["coalescent", "frequencies"] = "coalescent"
+    effective_size: Annotated[float, Field(gt=0)] | None = None
+    frequency: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    shared: bool = False
+
+
+class TraitTable(_Table):
+    """One trait: heritability among founders and weight in the index, per founder phenotypic SD."""
+
+    h2: Share
+    weight: float = 0.0
+
+
+class CorrelationsTable(_Table):
+    """Correlations between traits: one number for all pairs, or a matrix."""
+
+    genetic: Correlation | None = None
+    residual: Correlation = 0.0
+
+
+class SelectionTable(_Table):
+    """Who breeds. See `jaxbreed.program.Settings` and `jaxbreed.schedule.Schedule`."""
+
+    scope: Literal["within", "across"] = "within"
+    fraction: Annotated[float, Field(ge=0, le=1)] = 0.0
+    males: Count | None = None
+    quota: Count | None = None
+    mating: Literal["random", "avoid_sibs", "within_lineage"] = "avoid_sibs"
+
+
+class Scenario(_Table):
+    """Everything a run needs. The shortest scenario is a species."""
+
+    species: str
+    title: str = ""
+    note: str = ""
+    programme: ProgrammeTable = ProgrammeTable()
+    clutch: ClutchTable = ClutchTable()
+    genome: GenomeTable = GenomeTable()
+    founders: FoundersTable = FoundersTable()
+    traits: Annotated[dict[str, TraitTable], Field(min_length=1)] | None = None
+    correlations: CorrelationsTable = CorrelationsTable()
+    selection: SelectionTable = SelectionTable()
+
+    @property
+    def preset(self) -> Species:
+        """The species' preset."""
+        return load(self.species)
+
+    @property
+    def generations(self) -> int:
+        """Rounds of selection."""
+        if self.programme.generations is not None:
+            return self.programme.generations
+        # A whisker more than the quotient: 15 years of 0.3 are 50 generations, not 49.
+        return max(1, math.floor(self.programme.years / self.preset.generation_years.value + 1e-9))
+
+    @property
+    def trait_tables(self) -> dict[str, TraitTable]:
+        """Traits by name; the default pair takes single-session heritabilities from the species."""
+        if self.traits is not None:
+            return self.traits
+        preset = self.preset
+        return {
+            "intelligence": TraitTable(h2=preset.h2_cognition.value, weight=1.0),
+            "sociability": TraitTable(h2=preset.h2_sociability.value, weight=1.0),
+        }
+
+
+class ScenarioError(ValueError):
+    """A scenario that cannot be run, in one sentence."""
+
+
+class Loaded(NamedTuple):
+    """A scenario and the text it came from."""
+
+    scenario: Scenario
+    text: str
+
+
+def read_scenario(path: str | Path, **override: int | None) -> Loaded:
+    """Reads and checks a scenario file.
+
+    Args:
+      path: a TOML file.
+      override: values for the table `programme` (seed, replicates); None keeps the file's.
+
+    Returns:
+      The scenario and the file's text.
+
+    Raises:
+      ScenarioError: the file is missing, is not TOML, or holds a value that cannot be; one sentence.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        table = tomllib.loads(text)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ScenarioError(f"{path} cannot be read: {reason}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError(f"{path} is not a TOML file: {error}") from None
+    given = {key: value for key, value in override.items() if value is not None}
+    if given and isinstance(table.get("programme", {}), dict):
+        table["programme"] = table.get("programme", {}) | given
+    try:
+        return Loaded(parse_scenario(table), text)
+    except ScenarioError as error:
+        raise ScenarioError(f"{path}: {error}") from None
+
+
+def parse_scenario(table: dict[str, Any]) -> Scenario:
+    """Checks a scenario given as a table.
+
+    Args:
+      table: as read from TOML.
+
+    Returns:
+      The scenario.
+
+    Raises:
+      ScenarioError: one sentence on the first value that cannot be.
+    """
+    try:
+        scenario = Scenario.model_validate(table)
+        _ = scenario.preset
+    except ValidationError as error:
+        raise ScenarioError(_sentence(error)) from None
+    except ValueError as error:
+        raise ScenarioError(f"species: {error}") from None
+    return scenario
+
+
+def _sentence(error: ValidationError) -> str:
+    """One sentence for the first fault that pydantic found."""
+    # An unknown key is the likeliest cause of any other fault, so it comes first.
+    faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
+    fault = faults[0]
+    known = Scenario.model_fields
+    location = [str(part) for part in fault["loc"] if str(part).isdigit() or _is_key(str(part))]
+    place = ".".join(location)
+    if fault["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(location[-1], _siblings(location[:-1]), n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(_siblings(location[:-1]))}"
+        return f"{place} is not a known key; {hint}"
+    if fault["type"] == "missing":
+        return f"{place} is missing{'' if place in known else ' and has no default'}"
+    message = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    message = message[0].lower() + message[1:]
+    return f"{place} is {fault['input']!r}; it {message}"
+
+
+def _is_key(part: str) -> bool:
+    """Whether part of a fault's place is a key of the file rather than the name of an alternative type."""
+    return not any(mark in part for mark in "[(") and part not in {"int", "float", "constrained-int"}
+
+
+def _siblings(parents: list[str]) -> list[str]:
+    """Keys that a table may hold, by the table's own key."""
+    tables: dict[str, type[BaseModel]] = {
+        "": Scenario,
+        "programme": ProgrammeTable,
+        "clutch": ClutchTable,
+        "genome": GenomeTable,
+        "founders": FoundersTable,
+        "traits": TraitTable,
+        "correlations": CorrelationsTable,
+        "selection": SelectionTable,
+    }
+    return list(tables[parents[0] if parents else ""].model_fields)

@@ -1,0 +1,39 @@
+"""Small programmes for tests."""
+
+import numpy as np
+
+from jaxbreed.founders import Founders
+from jaxbreed.genome import GeneticMap
+from jaxbreed.program import Program, Settings, make_program
+from jaxbreed.traits import Traits, additive_traits
+
+
+def small_world(
+    settings: Settings,
+    *,
+    founders: int,
+    chromosomes: int = 6,
+    loci: int = 600,
+    qtl: int = 300,
+    length=1.0,
+    h2=(0.4, 0.3),
+    correlation: float = 0.0,
+    residual_correlation: float = 0.0,
+    seed: int = 0,
+) -> tuple[Program, Founders]:
+    """Founders in linkage equilibrium at frequency 0.5 and a programme with one or two traits."""
+    genetic_map = GeneticMap.uniform(chromosomes, loci, length)
+    base = Founders.from_frequencies(np.full(loci, 0.5), genetic_map, founders, seed)
+    names = ("intelligence", "sociability")[: len(h2)]
+    matrices = [np.where(np.eye(len(h2)) == 1, 1.0, r) for r in (correlation, residual_correlation)]
+    traits = additive_traits(
+        base.haplotypes, names, h2, matrices[0], qtl=qtl, residual_correlation=matrices[1], seed=seed
+    )
+    return make_program(genetic_map, traits, settings), base
+
+
+def trait_effects(traits: Traits, loci: int) -> np.ndarray:
+    """Effects at all loci, trait units, (trait, locus)."""
+    effects = np.zeros((len(traits.names), loci))
+    effects[:, np.asarray(traits.qtl)] = np.asarray(traits.effect) * 2.0**-traits.scale_bits
+    return effects
