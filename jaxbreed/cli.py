@@ -66,10 +66,10 @@ def run(
         from jaxbreed.scenario import read_scenario
 
         loaded = read_scenario(scenario, seed=seed, replicates=replicates)
+        use_cores(cores)
         check(loaded.scenario)
         for path in (output, output.with_suffix(".png")):
             check_writable(path, force)
-        use_cores(cores)
         _run_and_report(loaded, output, Console(), quiet)
 
 

@@ -152,7 +152,7 @@ def record_round(history: History, g: int, program: Program, round_: Round) -> N
         data["heritability"][:, g] = variance[:, :traits] / variance[:, traits:]
     weights = _double(history.schedule.weights)[g] / history.sd_phenotypic
     spread, _, data["accuracy"][:, g] = index_statistics(sample, weights)
-    data["tests"][:, g] = sample.count
+    data["tests"][:, g] = sample.tested
     data["survivors"][:, g] = np.asarray(round_.tested.survivors, np.int64).sum((1, 2))
     # Until the next clutches are laid, when the parents' weights are known, these hold what they are compared with.
     data["selection_differential"][:, g] = -sample.mean[:, traits:]

@@ -166,7 +166,7 @@ def make_program(genetic_map: GeneticMap, traits: Traits, settings: Settings) ->
     """
     qtl = np.asarray(traits.qtl)
     part = genetic_map.subset(qtl)
-    position = snapped(part.position, part.length, part.loci)
+    position = snapped(part.position, part.length)
     distance = np.diff(position, axis=1, prepend=0.0)
     decay = np.exp(-2 * distance)
     decay[:, np.diff(part.chromosome, prepend=-1) != 0] = 0.0

@@ -15,7 +15,7 @@ Floats = npt.NDArray[np.float64]
 class Sample(NamedTuple):
     """Realised moments of the tested animals of each replicate, trait units, divisor n."""
 
-    count: npt.NDArray[np.int64]  # (replicate,)
+    tested: npt.NDArray[np.int64]  # (replicate,)
     mean: Floats  # (replicate, 2 x trait): genetic values, then phenotypes
     covariance: Floats  # (replicate, 2 x trait, 2 x trait)
 

@@ -55,7 +55,7 @@ def intensity_of_best(selected: int, candidates: int) -> float:
 
 
 def variance_reduction(fraction: float) -> float:
-    """k = i (i - x): share of its variance that truncation takes from the selected group's trait."""
+    """The share k = i (i - x) of its variance that truncation takes from the selected group's trait."""
     if fraction == 1.0:
         return 0.0
     i = intensity(fraction)

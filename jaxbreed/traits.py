@@ -74,9 +74,9 @@ def additive_traits(
     Raises:
       ValueError: naming the field, its value and what would be right.
     """
-    h2 = np.asarray(h2, np.float64)
+    share = np.asarray(h2, np.float64)
     traits = len(names)
-    for name, value in zip(names, h2, strict=True):
+    for name, value in zip(names, share, strict=True):
         if not 0.0 < value <= 1.0:
             raise ValueError(f"h2 of {name} is {value:g}; it must be above 0 and at most 1")
     mixing = correlation_root(correlation, "genetic correlation")
@@ -98,7 +98,7 @@ def additive_traits(
     spread = np.cov(dosage[:, chosen] @ raw.T, rowvar=False, ddof=1).reshape(traits, traits)
     effect = mixing @ np.linalg.solve(np.linalg.cholesky(spread), raw)
     values = dosage[:, chosen] @ effect.T
-    residual_sd = np.sqrt((1 - h2) / h2)
+    residual_sd = np.sqrt((1 - share) / share)
     root = residual_sd[:, None] * residual_root
     return traits_from_effects(names, chosen, effect, -values.mean(axis=0), root @ root.T, np.ones(traits))
 
@@ -182,4 +182,4 @@ def correlation_root(correlation: Floats, field: str) -> Floats:
         raise ValueError(
             f"{field} is {matrix.tolist()}; it must be positive definite (the correlations contradict each other)"
         )
-    return np.linalg.cholesky(matrix)
+    return np.asarray(np.linalg.cholesky(matrix), np.float64)

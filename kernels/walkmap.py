@@ -1,9 +1,9 @@
 """The genetic map as the walk reads it: integer coordinates and one look-up from a map position to a locus.
 
 All chromosomes lie end to end on one line. The line is cut into sub-cells of 2**-b Morgan (b chosen so that a map
-has about a million); a locus sits at the start of a sub-cell. Eight sub-cells make a cell, whose word holds the slot
-of the first locus at or after the cell (upper 24 bits) and a bitmap of the sub-cells that hold a locus: the slot of
-the first locus behind a crossover is the word's number plus a population count, whatever the number of loci.
+has about half a million); a locus sits at the start of a sub-cell. Eight sub-cells make a cell, whose word holds the
+slot of the first locus at or after the cell (upper 24 bits) and a bitmap of the sub-cells that hold a locus: the slot
+of the first locus behind a crossover is the word's number plus a population count, whatever the number of loci.
 
 A slot is a distinct map position; loci that share a sub-cell share a slot and never recombine. After the slots of
 each chromosome comes one empty slot for crossovers behind its last locus.
@@ -64,24 +64,25 @@ class WalkMap:
         return int(self.first_locus.shape[1])
 
 
-def sub_cell_bits(morgans: float, loci: int) -> int:
-    """Sub-cells per Morgan as a power of two: about 2**20 sub-cells a map, more for very many loci."""
-    target = max(2**20, 8 * loci)
-    return min(UNIT_BITS, math.floor(math.log2(target / max(morgans, 1e-3))))
+def sub_cell_bits(morgans: float) -> int:
+    """Sub-cells per Morgan as a power of two: 2**18 to 2**19 sub-cells a map, so that its tables stay in cache.
+
+    That is 0.003-0.006 cM for a map of 30 Morgans, far below what any map is known to.
+    """
+    return min(UNIT_BITS, math.floor(math.log2(2**19 / max(morgans, 1e-3))))
 
 
-def snapped(position: npt.NDArray[np.float64], length: npt.NDArray[np.float64], loci: int) -> npt.NDArray[np.float64]:
+def snapped(position: npt.NDArray[np.float64], length: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Positions as the walk sees them, in Morgans: rounded to whole sub-cells.
 
     Args:
       position: (2, locus) Morgans.
       length: (2, chromosome) Morgans.
-      loci: how many loci the map has.
 
     Returns:
       (2, locus) Morgans.
     """
-    bits = sub_cell_bits(float(length.sum(axis=1).max()), loci)
+    bits = sub_cell_bits(float(length.sum(axis=1).max()))
     return np.floor(position * 2.0**bits + 0.5) / 2.0**bits
 
 
@@ -106,7 +107,7 @@ def build_walk_map(
         raise ValueError(f"the map has {chromosomes} chromosomes; it can have 1 to {MAX_CHROMOSOMES}")
     if length.sum(axis=1).max() > MAX_MORGANS:
         raise ValueError(f"the map is {length.sum(axis=1).max():g} Morgans long; it can have at most {MAX_MORGANS:g}")
-    bits = sub_cell_bits(float(length.sum(axis=1).max()), chromosome.size)
+    bits = sub_cell_bits(float(length.sum(axis=1).max()))
     sexes = [_one_sex(chromosome, position[s], length[s], bits) for s in range(2)]
     cells, slots = (max(len(sex[name]) for sex in sexes) for name in ("word", "first_locus"))
 

@@ -180,7 +180,7 @@ class Cross:
 
     @property
     def oracle_map(self) -> oracle.GeneticMap:
-        return oracle.GeneticMap(self.chromosome, self.position, self.length)
+        return oracle.GeneticMap(self.chromosome, self.position, self.length, self.walk_map.sub_bits)
 
     def tables(self, walk_map: kernels.WalkMap, family: int) -> kernels.SuffixTables:
         effects, intercept = jnp.asarray(self.effects, jnp.int32), jnp.asarray(self.intercept, jnp.int32)
@@ -222,18 +222,24 @@ def uneven(seed: int, chromosomes: int, mean: float) -> npt.NDArray[np.float64]:
     return np.random.default_rng(seed).uniform(0.0, 2.0 * mean, (2, chromosomes))
 
 
-NO_LENGTH = [[0.0, 0.7, 0.2, 0.0, 1.1, 0.3, 0.0], [0.0, 1.9, 0.0, 0.4, 0.6, 0.0, 0.0]]
+def some_without_length() -> npt.NDArray[np.float64]:
+    """Of 64 chromosomes the first and the last and some between have no length in one sex or both."""
+    length = uneven(12, 64, 0.5)
+    length[0, [0, 5, 6, 63]] = 0.0
+    length[1, [0, 6, 7, 32, 63]] = 0.0
+    return length
+
+
 CROSSES: dict[str, tuple[Cross, int]] = {
     "one egg, one locus, no map length": (make_cross(10, np.zeros((2, 3)), [0, 1, 0]), 1),
     "one long chromosome": (make_cross(11, [[30.0], [12.0]], [300], columns=2), 24),
-    "64 chromosomes": (make_cross(12, uneven(12, 64, 0.5), [5] * 64), 33),
+    "64 chromosomes, some without length, shared positions, int32 extremes": (
+        make_cross(12, some_without_length(), [9] * 64, columns=2, places=6, largest=2**31 - 1),
+        65,
+    ),
     "200 chromosomes, some without loci, 1,000 Morgans": (
         make_cross(13, [[5.0] * 200, [3.0] * 200], [0, 1, 2, 3] * 50),
         3,
-    ),
-    "chromosomes without length, shared positions, int32 extremes": (
-        make_cross(14, NO_LENGTH, [3, 26, 14, 25, 0, 17, 2], columns=3, places=6, largest=2**31 - 1),
-        65,
     ),
 }
 
@@ -276,6 +282,13 @@ def test_hatching_no_eggs_gives_none() -> None:
     parents = jnp.zeros((0, 2, cross.loci), jnp.uint8)
     none = hatch(cross.walk_map, jnp.zeros((0, 2), jnp.uint32), jnp.zeros(0, jnp.uint32), parents, parents)
     assert none.shape == (0, 2, cross.loci)
+
+
+@pytest.mark.parametrize(("morgans", "finest"), [(0.0, 2.0**-20), (1.0, 2e-6), (30.0, 6.2e-5), (1000.0, 2e-3)])
+def test_sub_cells_are_finer_than_any_map_is_known(morgans: float, finest: float) -> None:
+    """In Morgans; positions have 20 bits, so nothing can be finer than that."""
+    walk_map = kernels.build_walk_map(np.zeros(1, np.int32), np.zeros((2, 1)), np.full((2, 1), morgans))
+    assert 2.0**-20 <= 2.0**-walk_map.sub_bits <= finest
 
 
 def test_maps_beyond_the_integers_are_refused() -> None:

@@ -110,7 +110,7 @@ def test_a_species_is_enough(species):
 
 def test_an_animal_that_cannot_be_raised_is_not_bred():
     # Its preset leaves 4 of 41,600 eggs alive: no programme can run unless a scenario says otherwise.
-    with pytest.raises(ValueError, match="the smallest clutch leaves about 2.08 tested animals of each sex"):
+    with pytest.raises(ValueError, match=r"the smallest clutch leaves about 2\.08 tested animals of each sex"):
         check(parse_scenario({"species": "giant Pacific octopus"}))
 
 

@@ -45,9 +45,7 @@ def simulate_arm(change: dict[str, str], quick: bool) -> Any:
 def theory_rows() -> dict[str, list[float]]:
     """Gains in founder phenotypic SD at generations 0 .. 10 without any simulation."""
     generations = range(GENERATIONS + 1)
-    naive, exact = (
-        [response * t for t in generations] for response in (NAIVE, H2 * intensity(FRACTION))
-    )
+    naive, exact = ([response * t for t in generations] for response in (NAIVE, H2 * intensity(FRACTION)))
     return {
         "naive: h2 x 3 SD": naive,
         "h2 x i, i = 3.37 for the best 0.1 %": exact,
@@ -72,15 +70,22 @@ def draw(theory: dict[str, list[float]], arms: dict[str, np.ndarray], path: Path
     axes.spines[["top", "right"]].set_visible(False)
     replicates = len(next(iter(arms.values())))
     axes.annotate(
-        f"{replicates} replicates; bands: 95 % interval of the mean", (1, 0.01), xycoords="axes fraction",
-        ha="right", fontsize=8, color="0.35",
+        f"{replicates} replicates; bands: 95 % interval of the mean",
+        (1, 0.01),
+        xycoords="axes fraction",
+        ha="right",
+        fontsize=8,
+        color="0.35",
     )
     figure.savefig(path, dpi=150)
 
 
 def table(theory: dict[str, list[float]], arms: dict[str, np.ndarray]) -> str:
     """Markdown table: per generation, after 4 and after 10 generations."""
-    lines = ["| gain in founder phenotypic SD | a generation (first 4) | 4 generations | 10 generations |", "|---|---|---|---|"]
+    lines = [
+        "| gain in founder phenotypic SD | a generation (first 4) | 4 generations | 10 generations |",
+        "|---|---|---|---|",
+    ]
     for name, gains in theory.items():
         lines.append(f"| {name} | {gains[4] / 4:.2f} | {gains[4]:.2f} | {gains[10]:.2f} |")
     for name, gains in arms.items():

@@ -126,12 +126,9 @@ def environment(key: Key, egg: int, mantissa: Sequence[Sequence[int]], shift: Se
 class GeneticMap:
     """Chromosomes laid end to end on one line for each parent, cut into sub-cells of 2**-bits Morgan."""
 
-    def __init__(self, chromosome: np.ndarray, position: np.ndarray, length: np.ndarray) -> None:
+    def __init__(self, chromosome: np.ndarray, position: np.ndarray, length: np.ndarray, bits: int) -> None:
         self.chromosome = [int(c) for c in chromosome]
-        longest = max(float(length.sum(axis=1).max()), 1e-3)
-        self.bits = 20
-        while longest * 2.0**self.bits > max(2**20, 8 * len(self.chromosome)):
-            self.bits -= 1
+        self.bits = bits
         self.borders: list[list[int]] = []  # [parent][chromosome], first sub-cell; one more for the end of the line
         self.loci: list[list[int]] = []  # [parent][locus], sub-cell
         for parent in (DAM, SIRE):

@@ -1,0 +1,220 @@
+"""One HDF5 file for each run, readable by xarray, that a kill at any moment cannot spoil."""
+
+import contextlib
+import dataclasses
+import datetime
+import functools
+import io
+import os
+import platform
+import secrets
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import h5py
+import jax
+import numpy as np
+import numpy.typing as npt
+
+from jaxbreed.history import VARIABLES, History
+
+_Attributes = dict[str, Any]
+_Variable = tuple[Any, tuple[str, ...], str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """A run read back from its file.
+
+    Attributes:
+      data: variables and dimension scales by name; those of `jaxbreed.history.VARIABLES` have axes (replicate,
+        generation, ...).
+      attributes: scenario text, seed, versions, device, git commit.
+      traits: names of the traits.
+      sd_phenotypic: (trait,) founder phenotypic SD, trait units.
+      done: generations recorded.
+      finished: whether the run came to its end.
+    """
+
+    data: dict[str, npt.NDArray[Any]]
+    attributes: dict[str, Any]
+    traits: tuple[str, ...]
+    sd_phenotypic: npt.NDArray[np.float64]
+    done: int
+    finished: bool
+
+    def __getitem__(self, name: str) -> npt.NDArray[Any]:
+        """One variable by name."""
+        return self.data[name]
+
+    @property
+    def replicates(self) -> int:
+        """Independent repeats."""
+        return int(self.data["eggs"].shape[0])
+
+    @property
+    def total_eggs(self) -> int:
+        """Eggs laid and simulated in all replicates (the last generation's eggs are only expected)."""
+        return int(self.data["eggs"][:, : max(self.done - 1, 0)].sum())
+
+
+def check_writable(path: str | Path, force: bool) -> None:
+    """Makes sure that a file can be written before anything is simulated.
+
+    Args:
+      path: the file to be.
+      force: whether an existing file may be replaced.
+
+    Raises:
+      FileExistsError: it exists and may not be replaced.
+      OSError: it is no ordinary file, or its folder is missing or takes no new files; one sentence.
+    """
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        raise OSError(f"{path} is a folder or a device; name a file to write")
+    if target.exists() and not force:
+        raise FileExistsError(f"{path} exists; use --force to replace it")
+    if not target.parent.is_dir():
+        raise NotADirectoryError(f"{path} cannot be written: {target.parent} is not a folder that exists")
+    trial = _beside(target)
+    try:
+        trial.touch(exist_ok=False)
+        trial.unlink()
+    except OSError as error:
+        raise type(error)(f"{path} cannot be written: its folder takes no new files ({error.strerror})") from None
+
+
+def save(
+    path: str | Path, history: History, *, scenario_text: str, seed: int, extra_attributes: _Attributes | None = None
+) -> None:
+    """Writes a history, finished or not.
+
+    The file is written beside its place, flushed to disk and renamed, so that at any moment the old file or the new
+    one is there, whole. A kill can leave a hidden file that ends in .partial beside it; nothing reads such a file.
+
+    Args:
+      path: the file; an older one is replaced.
+      history: what to write.
+      scenario_text: the scenario file's text.
+      seed: the run's seed.
+      extra_attributes: anything else to record; strings and numbers.
+
+    Raises:
+      OSError: the file cannot be written; the older one is still there.
+    """
+    attributes = provenance() | {"scenario": scenario_text, "seed": seed} | (extra_attributes or {})
+    image = io.BytesIO()  # so that the disk is written by plain Python, whose errors (a full disk) are plain too
+    with h5py.File(image, "w") as file:
+        file.attrs.update(attributes)
+        _write(file, history)
+    target = Path(os.path.realpath(path))  # a link stays a link
+    partial = _beside(target)
+    try:
+        partial.write_bytes(image.getbuffer())
+        _flush(partial)
+        os.replace(partial, target)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    _flush(target.parent)
+
+
+def _beside(target: Path) -> Path:
+    """A new name in the same folder, so that renaming it never copies."""
+    return target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
+
+
+def _flush(path: Path) -> None:
+    """Waits until a file, or the names in a folder, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _write(file: h5py.File, history: History) -> None:
+    file.attrs.update({"generations_done": history.done, "finished": int(history.parents is not None)})
+    for name, (values, dims, unit, text) in _variables(history).items():
+        array = np.asarray(values)
+        dataset = file.create_dataset(name, data=array, compression="gzip" if name == "haplotypes" else None)
+        dataset.attrs.update({"units": unit, "long_name": text})
+        for axis, (dim, size) in enumerate(zip(dims, array.shape, strict=True)):
+            if dim not in file:
+                labels = list(history.traits) if dim in ("trait", "other_trait") else np.arange(size)
+                file.create_dataset(dim, data=labels).make_scale(dim)
+            dataset.dims[axis].attach_scale(file[dim])
+
+
+def _variables(history: History) -> dict[str, _Variable]:
+    """Everything there is to write: values, dimensions, unit, description."""
+    found: dict[str, _Variable] = {
+        name: (history.data[name], ("replicate", "generation", *dims), unit, text)
+        for name, (dims, unit, text) in VARIABLES.items()
+    }
+    found["sd_phenotypic"] = (history.sd_phenotypic, ("trait",), "trait unit", "phenotypic SD among founders")
+    found["sd_additive"] = (history.sd_additive, ("trait",), "trait unit", "genetic SD among founders")
+    plan = history.schedule
+    found["schedule_weights"] = (plan.weights, ("round", "trait"), "1", "index weights per founder phenotypic SD")
+    found["schedule_fraction"] = (plan.fraction, ("round",), "1", "best share of the tested to draw breeders from")
+    found["schedule_males"] = (plan.males, ("round",), "animals", "most different males kept")
+    if (parents := history.parents) is not None:
+        of, one = ("replicate", "animal"), 2.0**-history.scale_bits
+        whose = "of the last breeders: the dams, then the places for sires lineage by lineage"
+        found["haplotypes"] = (parents.haplotypes, (*of, "ploidy", "locus"), "1", f"alleles 0 and 1 {whose}")
+        for name, scores in (("genetic_value", parents.genetic), ("phenotype", parents.phenotype)):
+            values = np.asarray(scores) * one
+            found[f"parent_{name}"] = (values, (*of, "trait"), "trait unit", f"{name.replace('_', ' ')} {whose}")
+        found["parent_kinship"] = (parents.kinship, (*of, "other_animal"), "1", f"pedigree kinship {whose}")
+    return found
+
+
+def load(path: str | Path) -> Result:
+    """Reads a result.
+
+    Args:
+      path: a file written by `save`.
+
+    Raises:
+      FileNotFoundError: there is no such file.
+      ValueError: it is not a result of jaxbreed, or it is damaged.
+    """
+    open(path, "rb").close()  # what the system has against it, in its own words
+    try:
+        with h5py.File(path) as file:
+            attributes = dict(file.attrs)
+            if "generations_done" not in attributes:
+                raise ValueError(f"{path} is an HDF5 file, but holds no results of jaxbreed")
+            data = {name: item[()] for name, item in file.items() if name not in ("trait", "other_trait")}
+            traits = tuple(file["trait"].asstr()[()])
+    except (OSError, RuntimeError, KeyError) as error:
+        raise ValueError(f"{path} is not an HDF5 file, or a damaged one ({error})") from None
+    done, finished = int(attributes["generations_done"]), bool(attributes["finished"])
+    return Result(data, attributes, traits, data["sd_phenotypic"], done, finished)
+
+
+def provenance() -> dict[str, str]:
+    """Versions, device, git commit and time, as strings."""
+    devices = jax.devices()
+    kinds = ", ".join(sorted({device.device_kind for device in devices}))
+    versions = {f"{name}_version": version(name) for name in ("jaxbreed", "jax", "jaxlib", "numpy", "h5py")}
+    return versions | {
+        "title": "Results of a jaxbreed run",
+        "python_version": platform.python_version(),
+        "device": f"{len(devices)} x {devices[0].platform} ({kinds})",
+        "git_commit": _git_commit(),
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+@functools.cache  # the code that runs is the code as it was first imported
+def _git_commit() -> str:
+    """Commit of the checkout that the package runs from, with + for changed files; empty for an installed package."""
+    root = Path(__file__).resolve().parents[1]
+    command = ["git", "--no-optional-locks", f"--git-dir={root}/.git", f"--work-tree={root}"]
+    command += ["describe", "--always", "--exclude=*", "--abbrev=40", "--dirty=+"]
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
+    return ""
