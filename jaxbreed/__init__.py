@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from jaxbreed.scenario import read_scenario as read_scenario
     from jaxbreed.schedule import Schedule as Schedule
     from jaxbreed.schedule import constant_schedule as constant_schedule
-    from jaxbreed.simulate import simulate as simulate
+    from jaxbreed.simulation import simulate as simulate
     from jaxbreed.summary import closing_table as closing_table
     from jaxbreed.traits import Traits as Traits
     from jaxbreed.traits import additive_traits as additive_traits
@@ -51,7 +51,7 @@ _HOME = {
     "results": ("load", "save"),
     "scenario": ("Scenario", "read_scenario"),
     "schedule": ("Schedule", "constant_schedule"),
-    "simulate": ("simulate",),
+    "simulation": ("simulate",),
     "summary": ("closing_table",),
     "traits": ("Traits", "additive_traits", "traits_from_effects"),
 }

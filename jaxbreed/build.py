@@ -12,7 +12,7 @@ from jaxbreed.history import History
 from jaxbreed.program import Program, Settings, make_program
 from jaxbreed.scenario import Correlation, Scenario
 from jaxbreed.schedule import Schedule, constant_schedule
-from jaxbreed.simulate import simulate
+from jaxbreed.simulation import simulate
 from jaxbreed.traits import additive_traits, correlation_root
 
 

@@ -116,6 +116,7 @@ def _run_and_report(loaded: "Loaded", output: Path, console: "Console", quiet: b
 @app.command()
 def species(name: Annotated[str | None, typer.Argument(help="Show one species with its sources.")] = None) -> None:
     """List the species presets, or show one with the source of every number."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
@@ -124,20 +125,25 @@ def species(name: Annotated[str | None, typer.Argument(help="Show one species wi
     console = Console()
     with _plain_errors():
         if name is None:
-            table = Table("species", "common name", "eggs", "generation (y)", "chromosomes", "map F/M (M)", "sires")
+            table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+            for heading in ("species", "common name", "eggs (thousand)", "years", "n", "Morgans", "sires"):
+                table.add_column(heading, no_wrap=heading != "common name")
             for preset in map(load, available()):
                 low, high = preset.eggs.value
                 table.add_row(
                     preset.key,
                     preset.common + (" *" if preset.hypothetical else ""),
-                    f"{low:,}-{high:,}",
+                    f"{low / 1000:g}-{high / 1000:g}",
                     f"{preset.generation_years.value:g}",
                     str(preset.chromosomes.value),
-                    f"{preset.map_morgans_female.value:g}/{preset.map_morgans_male.value:g}",
+                    f"{preset.map_morgans_female.value:g}, {preset.map_morgans_male.value:g}",
                     "-".join(str(n) for n in preset.sires.value),
                 )
             console.print(table)
-            console.print("* hypothetical in captivity. `jaxbreed species NAME` shows every number with its source.")
+            console.print(
+                "years: a generation; n: chromosomes; Morgans: female, male map; * hypothetical in captivity. "
+                "`jaxbreed species NAME` shows every number with its source."
+            )
             return
         preset = load(name)
         console.print(f"[bold]{preset.common}[/bold] ({preset.latin})\n{preset.note.strip()}\n", highlight=False)

@@ -169,7 +169,9 @@ def _draw_chromosome(
         # One base for each place. The rate of an interval acts between its base and the base before.
         rate = msprime.RateMap(position=np.arange(candidates + 1), rate=np.diff(place, prepend=place[0]) * morgan)
         word = int(rng.integers(1, 2**32))
-        trees = msprime.sim_ancestry(individuals, demography=demography, recombination_rate=rate, random_seed=word)
+        trees = msprime.sim_ancestry(
+            individuals, demography=demography, recombination_rate=rate, random_seed=word, record_provenance=False
+        )
         base, alleles = _mutate(trees, minor_allele_count, rng)
         if base.size >= loci:
             chosen = np.sort(rng.choice(base.size, loci, replace=False))
@@ -179,11 +181,8 @@ def _draw_chromosome(
 
 
 def _mutate(trees: Any, minor_allele_count: int, rng: np.random.Generator) -> tuple[npt.NDArray[np.int64], UInt8Array]:
-    """Put at most one mutation on a base; return the (site,) bases and (haplotype, site) alleles of the common ones.
-
-    Under infinitely many sites the density of mutations at a place is proportional to the length of its tree. So a
-    base is kept with this probability, relative to the longest tree, and the branch is uniform over its tree.
-    """
+    """Put at most one mutation on a base; return the (site,) bases and (haplotype, site) alleles of the common ones."""
+    # With infinitely many sites, mutations are as dense as trees are long, and uniform over the branches of each.
     total = np.concatenate([np.full(int(tree.span), tree.total_branch_length) for tree in trees.trees()])
     mutant = np.flatnonzero(rng.random(total.size) * total.max() < total)
     alleles = np.zeros((trees.num_samples, mutant.size), np.uint8)

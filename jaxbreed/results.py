@@ -9,6 +9,7 @@ import os
 import platform
 import secrets
 import subprocess
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,6 @@ import numpy as np
 import numpy.typing as npt
 
 from jaxbreed.history import VARIABLES, History
-
-_Attributes = dict[str, Any]
-_Variable = tuple[Any, tuple[str, ...], str, str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +85,12 @@ def check_writable(path: str | Path, force: bool) -> None:
 
 
 def save(
-    path: str | Path, history: History, *, scenario_text: str, seed: int, extra_attributes: _Attributes | None = None
+    path: str | Path,
+    history: History,
+    *,
+    scenario_text: str,
+    seed: int,
+    extra_attributes: dict[str, Any] | None = None,
 ) -> None:
     """Writes a history, finished or not.
 
@@ -137,7 +140,7 @@ def _flush(path: Path) -> None:
 
 def _write(file: h5py.File, history: History) -> None:
     file.attrs.update({"generations_done": history.done, "finished": int(history.parents is not None)})
-    for name, (values, dims, unit, text) in _variables(history).items():
+    for name, values, dims, unit, text in _variables(history):
         array = np.asarray(values)
         dataset = file.create_dataset(name, data=array, compression="gzip" if name == "haplotypes" else None)
         dataset.attrs.update({"units": unit, "long_name": text})
@@ -148,27 +151,24 @@ def _write(file: h5py.File, history: History) -> None:
             dataset.dims[axis].attach_scale(file[dim])
 
 
-def _variables(history: History) -> dict[str, _Variable]:
-    """Everything there is to write: values, dimensions, unit, description."""
-    found: dict[str, _Variable] = {
-        name: (history.data[name], ("replicate", "generation", *dims), unit, text)
-        for name, (dims, unit, text) in VARIABLES.items()
-    }
-    found["sd_phenotypic"] = (history.sd_phenotypic, ("trait",), "trait unit", "phenotypic SD among founders")
-    found["sd_additive"] = (history.sd_additive, ("trait",), "trait unit", "genetic SD among founders")
+def _variables(history: History) -> Iterator[tuple[str, Any, tuple[str, ...], str, str]]:
+    """Everything there is to write: name, values, dimensions, unit, description."""
+    for name, (dims, unit, text) in VARIABLES.items():
+        yield name, history.data[name], ("replicate", "generation", *dims), unit, text
+    yield "sd_phenotypic", history.sd_phenotypic, ("trait",), "trait unit", "phenotypic SD among founders"
+    yield "sd_additive", history.sd_additive, ("trait",), "trait unit", "genetic SD among founders"
     plan = history.schedule
-    found["schedule_weights"] = (plan.weights, ("round", "trait"), "1", "index weights per founder phenotypic SD")
-    found["schedule_fraction"] = (plan.fraction, ("round",), "1", "best share of the tested to draw breeders from")
-    found["schedule_males"] = (plan.males, ("round",), "animals", "most different males kept")
+    yield "schedule_weights", plan.weights, ("round", "trait"), "1", "index weights, per founder phenotypic SD"
+    yield "schedule_fraction", plan.fraction, ("round",), "1", "share of the tested drawn from; 0: exactly the best"
+    yield "schedule_males", plan.males, ("round",), "animals", "most different males kept"
     if (parents := history.parents) is not None:
         of, one = ("replicate", "animal"), 2.0**-history.scale_bits
         whose = "of the last breeders: the dams, then the places for sires lineage by lineage"
-        found["haplotypes"] = (parents.haplotypes, (*of, "ploidy", "locus"), "1", f"alleles 0 and 1 {whose}")
-        for name, scores in (("genetic_value", parents.genetic), ("phenotype", parents.phenotype)):
-            values = np.asarray(scores) * one
-            found[f"parent_{name}"] = (values, (*of, "trait"), "trait unit", f"{name.replace('_', ' ')} {whose}")
-        found["parent_kinship"] = (parents.kinship, (*of, "other_animal"), "1", f"pedigree kinship {whose}")
-    return found
+        genetic, phenotype = (np.asarray(scores) * one for scores in (parents.genetic, parents.phenotype))
+        yield "haplotypes", parents.haplotypes, (*of, "ploidy", "locus"), "1", f"alleles 0 and 1 {whose}"
+        yield "parent_genetic_value", genetic, (*of, "trait"), "trait unit", f"genetic values {whose}"
+        yield "parent_phenotype", phenotype, (*of, "trait"), "trait unit", f"phenotypes {whose}"
+        yield "parent_kinship", parents.kinship, (*of, "other_animal"), "1", f"pedigree kinship {whose}"
 
 
 def load(path: str | Path) -> Result:

@@ -1,35 +1,18 @@
-"""Summaries over replicates: intervals and the closing table."""
+"""Summaries over replicates: intervals, effective size, the closing table."""
 
-from typing import TYPE_CHECKING, Protocol
+import textwrap
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from rich import box
+from rich.table import Table
 
-if TYPE_CHECKING:
-    from rich.table import Table
+from jaxbreed.history import History
+from jaxbreed.results import Result
 
 Floats = npt.NDArray[np.float64]
-
-
-class Run(Protocol):
-    """What a summary needs: a `History` or a `Result`."""
-
-    traits: tuple[str, ...]
-    done: int
-
-    def __getitem__(self, name: str) -> npt.NDArray[np.float64]:
-        """A variable by name, axes (replicate, generation, ...)."""
-        ...
-
-    @property
-    def replicates(self) -> int:
-        """Independent repeats."""
-        ...
-
-    @property
-    def total_eggs(self) -> int:
-        """Eggs simulated."""
-        ...
+Run = History | Result
 
 
 def t_quantile(degrees: int) -> float:
@@ -42,7 +25,7 @@ def t_quantile(degrees: int) -> float:
       The quantile, found by bisection of the distribution function's closed form for whole degrees of freedom
       (Abramowitz & Stegun 1964, 26.7.3 and 26.7.4).
     """
-    low, high = 0.0, 20.0
+    low, high = 0.0, 16.0  # the quantile falls from 12.7 for 1 degree
     for _ in range(60):
         middle = (low + high) / 2
         low, high = (middle, high) if _t_central(middle, degrees) < 0.95 else (low, middle)
@@ -53,35 +36,43 @@ def _t_central(t: float, degrees: int) -> float:
     """Probability that Student's t lies between -t and t."""
     angle = np.arctan(t / np.sqrt(degrees))
     cosine, sine = np.cos(angle), np.sin(angle)
-    term = total = cosine if degrees % 2 else 1.0
-    for j in range(2 + degrees % 2, degrees - 1, 2):
-        term *= cosine**2 * (j - 1) / j
-        total += term
+    # Terms of the series: 1, c^2 1/2, c^4 1/2 3/4, ... for even degrees; c, c^3 2/3, c^5 2/3 4/5, ... for odd.
+    j = np.arange(2 + degrees % 2, degrees - 1, 2)
+    total = 1.0 + np.cumprod(cosine**2 * (j - 1) / j).sum()
     if degrees % 2 == 0:
         return float(sine * total)
-    return float(2 / np.pi * (angle + (sine * total if degrees > 1 else 0.0)))
+    return float(2 / np.pi * (angle + (sine * cosine * total if degrees > 1 else 0.0)))
 
 
 def interval(values: npt.ArrayLike, axis: int = 0) -> tuple[Floats, Floats, Floats]:
-    """Mean and 95 % interval of the mean over replicates.
+    """Mean over replicates and its 95 % interval (Student's t).
 
     Args:
-      values: any shape.
+      values: any shape; NaN where a replicate has no value.
       axis: the replicates.
 
     Returns:
-      Mean, lower and upper bound (Student's t); the bounds are NaN for a single replicate.
+      Mean, lower and upper bound, without that axis. Replicates without a value are left out; the mean is NaN where
+      none has one, the bounds where fewer than two have.
     """
-    array = np.asarray(values, np.float64)
-    count = array.shape[axis]
-    mean = array.mean(axis)
-    if count < 2:
-        return mean, np.full_like(mean, np.nan), np.full_like(mean, np.nan)
-    half = t_quantile(count - 1) * array.std(axis, ddof=1) / np.sqrt(count)
+    array = np.moveaxis(np.asarray(values, np.float64), axis, 0)
+    valid = ~np.isnan(array)
+    count = valid.sum(0)
+    quantiles = [t_quantile(n - 1) if n > 1 and (count == n).any() else np.nan for n in range(len(array) + 1)]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(valid, array, 0.0).sum(0) / count
+        squares = (np.where(valid, array - mean, 0.0) ** 2).sum(0)
+        half = np.array(quantiles)[count] * np.sqrt(squares / (count - 1) / count)
     return mean, mean - half, mean + half
 
 
-def effective_size(inbreeding: Floats) -> Floats:
+def share_left(variance: npt.NDArray[Any]) -> Floats:
+    """Variance as % of generation 0 in the same replicate: (replicate, generation), NaN where there was none."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(variance[:, :1] > 0, 100 * variance / variance[:, :1], np.nan)
+
+
+def effective_size(inbreeding: npt.ArrayLike) -> Floats:
     """Effective population size from the mean course of inbreeding.
 
     Args:
@@ -90,50 +81,50 @@ def effective_size(inbreeding: Floats) -> Floats:
     Returns:
       (generation - 1,): (1 - F_t) / (2 (F_t+1 - F_t)) of the means over replicates; NaN where F does not rise.
     """
-    mean = np.asarray(inbreeding).mean(0)
+    mean = np.asarray(inbreeding, np.float64).mean(0)
     step = np.diff(mean)
-    return np.where(step > 1e-9, (1 - mean[:-1]) / (2 * np.where(step > 1e-9, step, 1.0)), np.nan)
+    rises = step > 1e-6  # kinships are sums in single precision: a smaller step may be rounding
+    return np.where(rises, (1 - mean[:-1]) / (2 * np.where(rises, step, 1.0)), np.nan)
 
 
-def closing_table(run: Run, *, generation_years: float | None = None) -> "Table":
+def closing_table(run: Run, *, generation_years: float | None = None) -> Table:
     """The table that ends a run.
 
     Args:
-      run: a history or a result.
+      run: a history or a result, finished or not.
       generation_years: years of one generation; None leaves the years out.
 
     Returns:
-      One row for each generation, means over replicates.
+      One row for each generation; with two traits it fits 80 columns.
     """
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
+    several = run.replicates > 1
     caption = (
-        f"Means of {run.replicates} replicates. Gain ± half its 95 % interval, in founder phenotypic SD (sP); VG: "
-        "genetic variance, % of generation 0; selection (i, accuracy) stands with the generation it acted on."
+        f"{f'Means of {run.replicates} replicates' if several else 'One replicate'}. Gain in founder phenotypic SD (sP)"
+        f"{', ± half the 95 % interval of the mean' if several else ''}. VG: genetic variance left, % of generation 0. "
+        "F, Ne: inbreeding of the eggs, effective size over the step to the next generation. i, acc: intensity and "
+        f"accuracy of selection. fix: % of all loci fixed. eggs: laid{', all replicates together' if several else ''}."
     )
-    table = Table(box=SIMPLE_HEAD, caption=caption, caption_justify="left", pad_edge=False)
-    table.add_column("gen", justify="right")
-    if generation_years is not None:
-        table.add_column("year", justify="right")
-    for trait in run.traits:
-        table.add_column(f"{trait[:12]}\ngain (sP)", justify="right")
-        table.add_column("VG\n%", justify="right")
-    for heading in ("F", "Ne", "i", "accu-\nracy", "fixed\n%", "eggs\n10^6"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    ne = np.append(effective_size(run["inbreeding"]), np.nan)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0, caption=caption, caption_justify="left")
+    times = ["gen"] if generation_years is None else ["gen", "year"]
+    gains = [(f"{textwrap.fill(trait, 12)}\ngain (sP)", "VG\n%") for trait in run.traits]
+    for heading in (*times, *(h for pair in gains for h in pair), "F", "Ne", "i", "acc", "fix\n%", "eggs"):
+        table.add_column(heading, justify="right", vertical="bottom", no_wrap=True)
+    done = slice(0, run.done)
+    gain, low, _ = interval(run["gain"][:, done])
+    left = [interval(share_left(run["genetic_variance"][:, done, t]))[0] for t in range(len(run.traits))]
+    names = ("inbreeding", "intensity", "accuracy", "loci_fixed")
+    inbreeding, intensity, accuracy, fixed = (interval(run[name][:, done])[0] for name in names)
+    ne = np.append(effective_size(run["inbreeding"][:, done]), np.nan)
     for g in range(run.done):
-        cells = [str(g)] + ([] if generation_years is None else [f"{g * generation_years:g}"])
+        cells = [str(g)] if generation_years is None else [str(g), f"{g * generation_years:.4g}"]
         for t in range(len(run.traits)):
-            mean, low, _ = interval(run["gain"][:, g, t])
-            spread = "" if np.isnan(low) else f" ± {mean - low:.2f}"
-            left = (run["genetic_variance"][:, g, t] / run["genetic_variance"][:, 0, t]).mean()
-            cells += [f"{mean:.2f}{spread}", f"{100 * left:.0f}"]
-        cells += [f"{run['inbreeding'][:, g].mean():.3f}", _or_dash(ne[g], ".0f")]
-        cells += [_or_dash(run[name][:, g].mean(), ".2f") for name in ("intensity", "accuracy")]
-        laid = run["eggs"][:, g].sum() / 1e6 if g < run.done - 1 else np.nan
-        cells += [f"{100 * run['loci_fixed'][:, g].mean():.0f}", _or_dash(laid, ".3g")]
-        table.add_row(*cells)
+            spread = f" ± {gain[g, t] - low[g, t]:.2f}" if several else ""
+            cells += [f"{gain[g, t]:.2f}{spread}", _or_dash(left[t][g], ".0f")]
+        cells += [_or_dash(inbreeding[g], ".3f"), _or_dash(ne[g], ".1f" if ne[g] < 1000 else ".0f")]
+        cells += [_or_dash(intensity[g], ".2f"), _or_dash(accuracy[g], ".2f"), _or_dash(100 * fixed[g], ".1f")]
+        laid = int(run["eggs"][:, g].sum())
+        eggs = f"{laid:,}" if laid < 10**6 else f"{laid / 1e6:,.1f} M"
+        table.add_row(*cells, eggs if g < run.done - 1 else "-")  # the last generation's eggs are only expected
     return table
 
 

@@ -12,7 +12,7 @@ from jaxbreed.founders import Founders
 from jaxbreed.genome import GeneticMap
 from jaxbreed.program import Settings, make_program
 from jaxbreed.schedule import constant_schedule
-from jaxbreed.simulate import simulate
+from jaxbreed.simulation import simulate
 from jaxbreed.traits import traits_from_effects
 
 HERE = Path(__file__).parents[1] / "experiments" / "validation" / "alphasimr"

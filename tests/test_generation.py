@@ -3,13 +3,18 @@
 import dataclasses
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from helpers import small_world
 
+from jaxbreed.clutch import lay, make_assay
+from jaxbreed.generation import Decision, generation
+from jaxbreed.kernels import selection_index
+from jaxbreed.population import choose_founders
 from jaxbreed.program import Settings
 from jaxbreed.schedule import Schedule, constant_schedule
-from jaxbreed.simulate import simulate
+from jaxbreed.simulation import _start, simulate
 from jaxbreed.theory import intensity_of_best
 
 
@@ -130,6 +135,36 @@ def test_parents_phenotypes_and_genomes_agree(base_run):
     deviation = (np.asarray(parents.phenotype) - np.asarray(parents.genetic)) * 2.0**-program.traits.scale_bits
     sd = np.sqrt(np.diag(np.asarray(program.traits.residual)))
     assert deviation.mean((0, 1))[0] > 1.0 * sd[0]
+
+
+def test_the_swept_egg_is_the_hatched_animal(base_run):
+    # The index that chose an animal in the sweep is that of the genome and environment it is raised with, to the bit.
+    program, founders, _ = base_run
+    settings, replicates = program.settings, 3
+    numbers = choose_founders(founders.individuals, settings, replicates, shared=True, seed=7)
+    population = _start(program, founders.haplotypes[numbers], numbers, jnp.array([7, 0], jnp.uint32))
+    families = lay(settings, population, jax.random.split(jax.random.key(1), replicates))
+    decision = Decision(jnp.array([1.0, 0.5]), jnp.float32(0), jnp.int32(9))
+    young, round_ = generation(
+        program, decision, population, families, jax.random.split(jax.random.key(2), replicates), kept=3
+    )
+    assay = make_assay(program, decision.weights, 3)
+    index = jax.vmap(lambda p: selection_index(p.T, assay.weight))(young.phenotype)
+    best = np.asarray(round_.tested.rank) - 2**30
+    for r in range(replicates):
+        for lineage in range(settings.lineages):
+            assert int(index[r, lineage]) == best[r, lineage, :, 0].max()
+            assert int(young.mother[r, lineage]) == lineage
+        chosen = np.sort(np.asarray(index[r, settings.lineages :]))
+        expected = np.sort(np.concatenate([np.sort(best[r, k, :, 1].ravel())[-3:] for k in range(settings.lineages)]))
+        assert (chosen == expected).all()
+    # Every breeder has a name of its own, and dams' sires are never taken for dams.
+    assert (
+        len({tuple(n) for n in np.asarray(young.name).reshape(-1, 2).tolist()})
+        == young.name.shape[0] * young.name.shape[1]
+    )
+    assert (np.asarray(young.mother) < settings.lineages).all()
+    assert (np.asarray(young.father) >= settings.lineages).all()
 
 
 def test_inbreeding_is_the_kinship_of_mates_and_matches_homozygosity():

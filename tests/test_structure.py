@@ -22,7 +22,7 @@ LAYERS = (
     {"mating"},
     {"generation"},
     {"history"},
-    {"simulate", "results", "summary"},
+    {"simulation", "results", "summary"},
     {"build", "figure", "progress", "doctor"},
     {"cli"},
 )
@@ -92,3 +92,11 @@ def test_matrix_vector_products_followed_by_a_mean():
     matrix, rows = rng.normal(size=(7, 5)).astype(np.float32), rng.normal(size=(40_000, 5)).astype(np.float32)
     fused = jax.jit(lambda m, r: jax.vmap(lambda row: m @ row)(r).mean(0))(jnp.asarray(matrix), jnp.asarray(rows))
     assert np.asarray(fused) == pytest.approx((rows.astype(float) @ matrix.T.astype(float)).mean(0), abs=1e-5)
+
+
+def test_public_names_are_not_hidden_by_modules():
+    # Importing a submodule binds its name in the package, over any public name spelled the same.
+    import jaxbreed
+
+    modules = {path.stem for path in (ROOT / "jaxbreed").glob("*.py")} | {"species", "kernels"}
+    assert not modules & set(jaxbreed.__all__)

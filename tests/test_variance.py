@@ -12,7 +12,7 @@ from jaxbreed.clutch import lay
 from jaxbreed.genome import haldane
 from jaxbreed.program import Settings
 from jaxbreed.schedule import constant_schedule
-from jaxbreed.simulate import simulate
+from jaxbreed.simulation import simulate
 from jaxbreed.variance import expected_eggs
 
 SETTINGS = Settings(lineages=3, eggs=(50, 90), sires=(2, 2), paternity=0.5)
@@ -83,7 +83,7 @@ def test_paternity_is_divided_by_falling_shares():
     key = jax.random.split(jax.random.key(0), 4)
     program, founders = small_world(SETTINGS, founders=9)
     from jaxbreed.population import choose_founders
-    from jaxbreed.simulate import _start
+    from jaxbreed.simulation import _start
 
     numbers = choose_founders(9, SETTINGS, 4, shared=True, seed=0)
     population = _start(program, founders.haplotypes[numbers], numbers, jnp.zeros(2, jnp.uint32))
