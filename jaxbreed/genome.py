@@ -1,7 +1,4 @@
-"""The genetic map: where the loci lie, on which chromosome, for each sex.
-
-Distances are in Morgans, the expected crossovers for each gamete.
-"""
+"""The genetic map: where the loci lie, on which chromosome, in Morgans (expected crossovers a gamete), for each sex."""
 
 from __future__ import annotations
 

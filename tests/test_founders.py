@@ -92,7 +92,7 @@ def test_spectrum_with_a_least_count():
     copies = mutant_copies(draw(10, 30, 50, 0.5, 200, seed=2, minor_allele_count=4))
     expected = spectrum(20)[3:16] / spectrum(20)[3:16].sum()
     assert set(np.unique(copies)) == set(range(4, 17))
-    # Uniform over the classes would be 20 SE off.
+    # Uniform over the classes would be 12 SE off.
     assert abs(z_score(copies.mean(axis=1), expected @ np.arange(4, 17))) < 4
 
 
