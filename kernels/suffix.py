@@ -4,7 +4,7 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from jaxbreed.kernels.walkmap import WalkMap
 
@@ -42,7 +42,7 @@ def suffix_tables(effects: Array, haplotypes: Array, walk_map: WalkMap, intercep
     first, second = haplotypes[:, 0].astype(jnp.int32), haplotypes[:, 1].astype(jnp.int32)
     start = intercept + (effects * (first[0] + first[1])).sum(-1)
     change = effects[:, None] * (second - first)
-    suffix = jnp.flip(jnp.cumsum(jnp.flip(change, -1), -1), -1)
+    suffix = lax.cumsum(change, axis=2, reverse=True)
     suffix = jnp.pad(suffix, ((0, 0), (0, 0), (0, 1)))
     rows = jnp.arange(2)[:, None]
     return SuffixTables(start, suffix[:, rows, walk_map.first_locus] - suffix[:, rows, walk_map.chromosome_end])
