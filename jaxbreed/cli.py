@@ -1,5 +1,6 @@
 """The command line: run a scenario, list species, look at this machine."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,9 +69,11 @@ def run(
         loaded = read_scenario(scenario, seed=seed, replicates=replicates)
         use_cores(cores)
         check(loaded.scenario)
-        for path in (output, output.with_suffix(".png")):
-            check_writable(path, force)
-        _run_and_report(loaded, output, Console(), quiet)
+        check_writable(output, force)
+        check_writable(output.with_suffix(".png"), force)
+        # A file or a pipe has no width of its own: wide enough for three traits.
+        console = Console() if sys.stdout.isatty() else Console(width=110)
+        _run_and_report(loaded, output, console, quiet)
 
 
 def _run_and_report(loaded: "Loaded", output: Path, console: "Console", quiet: bool) -> None:
@@ -101,10 +104,10 @@ def _run_and_report(loaded: "Loaded", output: Path, console: "Console", quiet: b
             progress.on_generation(history)
 
         history = run(scenario, on_founders=progress.on_founders, on_generation=on_generation, on_eggs=progress.on_eggs)
+        breeding = progress.seconds - progress.founder_seconds
     figure = output.with_suffix(".png")
     plot(history, figure, title=title, generation_years=years)
     console.print(closing_table(history, generation_years=years))
-    breeding = progress.seconds - progress.founder_seconds
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     console.print(
         f"{progress.eggs:,} eggs in {breeding:.0f} s ({progress.eggs / breeding / 1e6:.2f} million eggs/s, compilation "

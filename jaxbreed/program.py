@@ -95,6 +95,12 @@ class Settings:
             if not good:
                 raise ValueError(f"{field} is {value}; it must be {right}")
         females, males = self.parents_needed
+        families = self.sires[0] * (self.lineages if self.scope == "across" else 1)
+        if self.quota is not None and self.quota * families < max(females, males):
+            raise ValueError(
+                f"quota is {self.quota}; as few as {families} families must give {females} females and {males} males, "
+                f"so it must be at least {-(-max(females, males) // families)}"
+            )
         living = self.eggs[0] * self.survival if self.tested is None else min(self.eggs[0] * self.survival, self.tested)
         pool = living / 2 * (self.lineages if self.scope == "across" else 1)
         if max(females, males) > pool:

@@ -14,7 +14,7 @@ class RunProgress:
     """Shows a run's progress; its methods are the callbacks of `jaxbreed.run`.
 
     Attributes:
-      founder_seconds: time until the first generation began.
+      founder_seconds: time until the founders were drawn.
       eggs: eggs finished.
     """
 
@@ -63,21 +63,21 @@ class RunProgress:
 
     def on_founders(self, done: int, total: int) -> None:
         """A chromosome of the founders is drawn."""
+        self.founder_seconds = self.seconds
         self._bar.update(self._task, completed=done, total=total, detail=f"chromosome {done} of {total}")
 
     def on_eggs(self, eggs: int) -> None:
         """Some eggs are finished."""
+        if not self.eggs:
+            self._bar.remove_task(self._task)
+            self._task = self._bar.add_task(f"generation 1 of {self._rounds}", total=self._expected, detail="")
         self.eggs += eggs
         rate = eggs / max(time.perf_counter() - self._last, 1e-9)
         self._last = time.perf_counter()
         self._bar.update(self._task, completed=self.eggs, detail=f"{rate / 1e6:.2f} million eggs/s")
 
     def on_generation(self, history: History) -> None:
-        """A generation is recorded: its parents have laid."""
-        if history.done == 1:
-            self.founder_seconds = self.seconds
-            self._bar.remove_task(self._task)
-            self._task = self._bar.add_task("", total=self._expected, detail="")
-        if history.done <= self._rounds:
-            self._bar.update(self._task, description=f"generation {history.done} of {self._rounds}")
+        """A generation is recorded."""
+        if history.done < self._rounds:
+            self._bar.update(self._task, description=f"generation {history.done + 1} of {self._rounds}")
         self._last = time.perf_counter()

@@ -179,13 +179,23 @@ def parse_scenario(table: dict[str, Any]) -> Scenario:
         scenario = Scenario.model_validate(table)
         _ = scenario.preset
     except ValidationError as error:
-        raise ScenarioError(_sentence(error)) from None
+        raise ScenarioError(_sentence(error, table)) from None
     except ValueError as error:
         raise ScenarioError(f"species: {error}") from None
     return scenario
 
 
-def _sentence(error: ValidationError) -> str:
+# Fields that take one of several types: what to say when none of them fits.
+_EITHER = {
+    "clutch.eggs": "a whole number above 0, or two of them, the smaller first",
+    "clutch.sires": "a whole number above 0, or two of them, the smaller first",
+    "genome.morgans": "a number from 0 to 1000, or two of them, female and male",
+    "correlations.genetic": "a number, or a matrix with a row for each trait",
+    "correlations.residual": "a number, or a matrix with a row for each trait",
+}
+
+
+def _sentence(error: ValidationError, given: dict[str, Any]) -> str:
     """One sentence for the first fault that pydantic found."""
     # An unknown key is the likeliest cause of any other fault, so it comes first.
     faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
@@ -193,15 +203,20 @@ def _sentence(error: ValidationError) -> str:
     known = Scenario.model_fields
     location = [str(part) for part in fault["loc"] if str(part).isdigit() or _is_key(str(part))]
     place = ".".join(location)
+    value = fault["input"]
+    if (either := ".".join(location[:2])) in _EITHER:
+        place, value = either, given[location[0]][location[1]]
     if fault["type"] == "extra_forbidden":
         near = difflib.get_close_matches(location[-1], _siblings(location[:-1]), n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(_siblings(location[:-1]))}"
         return f"{place} is not a known key; {hint}"
     if fault["type"] == "missing":
         return f"{place} is missing{'' if place in known else ' and has no default'}"
+    if place in _EITHER:
+        return f"{place} is {value!r}; it must be {_EITHER[place]}"
     message = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
     message = message[0].lower() + message[1:]
-    return f"{place} is {fault['input']!r}; it {message}"
+    return f"{place} is {value!r}; it {message}"
 
 
 def _is_key(part: str) -> bool:

@@ -64,6 +64,9 @@ def simulate(
         raise ValueError(
             f"the schedule weighs {schedule.weights.shape[1]} traits; the programme has {len(program.traits.names)}"
         )
+    silent = np.flatnonzero(~np.asarray(schedule.weights).any(axis=1))
+    if silent.size:
+        raise ValueError(f"the schedule weighs no trait in generation {silent[0]}; at least one weight must not be 0")
     numbers = choose_founders(founders.individuals, settings, replicates, shared=shared_founders, seed=seed)
     seed_words = jnp.array([seed & 0xFFFFFFFF, seed >> 32], jnp.uint32)
     population = _start(program, founders.haplotypes[numbers], numbers, seed_words)

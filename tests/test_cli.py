@@ -78,7 +78,7 @@ def test_the_same_on_one_core_and_another_seed_differs(finished):
         (("h2 = 0.4", "h2 = 1.4"), (), "traits.intelligence.h2 is 1.4; it should be less than or equal to 1"),
         (("[traits.int", "[correlations]\ngenetic = 1.5\n[traits.int"), (), "it must be positive definite"),
         (("survival = 1.0", "survival = 1.0\nsires = 50"), (), "1 females and 50 males are to be selected"),
-        (("[60, 90]", "-60"), (), "clutch.eggs is -60; it should be greater than or equal to 1"),
+        (("[60, 90]", "-60"), (), "clutch.eggs is -60; it must be a whole number above 0, or two of them"),
         (
             ("octopus-vulgaris", "octopus-vulgarus"),
             (),
@@ -89,6 +89,7 @@ def test_the_same_on_one_core_and_another_seed_differs(finished):
         (("", ""), ("-o", "/proc/out.h5"), "/proc/out.h5 cannot be written"),
         (("", ""), ("-o", "taken.h5"), "taken.h5 exists; use --force to replace it"),
         (("", ""), ("--replicates", "0"), "programme.replicates is 0; it should be greater than or equal to 1"),
+        (("", ""), ("-o", "."), ". is a folder or a device; name a file to write"),
         (("", ""), ("--cores", "0"), "count is 0; it must be at least 1"),
     ],
 )

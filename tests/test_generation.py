@@ -229,5 +229,9 @@ def test_bad_schedules_and_founders_are_named():
     program, founders = small_world(settings, founders=8)
     with pytest.raises(ValueError, match="there are 8 founders; 24 are needed"):
         simulate(program, founders, constant_schedule(1, (1.0, 0.0)), replicates=3)
+    gap = constant_schedule(2, (1.0, 0.0))
+    gap = dataclasses.replace(gap, weights=gap.weights.at[1].set(0.0))
+    with pytest.raises(ValueError, match="the schedule weighs no trait in generation 1"):
+        simulate(program, founders, gap)
     with pytest.raises(ValueError, match="the schedule weighs 1 traits; the programme has 2"):
         simulate(program, founders, constant_schedule(1, (1.0,)))
