@@ -15,7 +15,7 @@ from jaxbreed.population import Population, sire_places
 from jaxbreed.program import Program, Settings
 from jaxbreed.traits import Traits
 
-_MOMENT_BITS = 9  # the SD of a tested value in units of the moments
+_MOMENT_BITS = 9  # binary logarithm of the largest SD of a tested value in units of the moments
 
 
 class Families(NamedTuple):
@@ -32,7 +32,8 @@ def lay(settings: Settings, population: Population, key: Array) -> Families:
     """Clutch sizes, sires and paternity.
 
     Clutch sizes and numbers of sires are uniform over their ranges. Successive sires' shares fall by the factor
-    `paternity`; eggs are divided exactly by these shares, rounded to whole eggs.
+    `paternity`; eggs, and the capacity of the test, are divided by these shares, rounded to whole eggs. A male that
+    holds several places of a clutch has one family there.
 
     Args:
       settings: the rules.
@@ -50,19 +51,38 @@ def lay(settings: Settings, population: Population, key: Array) -> Families:
     sires = jax.vmap(lambda k: jax.random.randint(k, shape, fewest, most + 1))(keys[:, 1])
     words = jax.vmap(lambda k: jax.random.bits(k, (2,), jnp.uint32))(keys[:, 2])
 
-    eggs = _divide(clutch, jnp.asarray(_cumulative_shares(settings), jnp.float32)[sires])
+    cumulative = jnp.asarray(_cumulative_shares(settings), jnp.float32)[sires]
     tested = clutch if settings.tested is None else jnp.minimum(clutch, settings.tested)
     dam = jnp.broadcast_to(jnp.arange(lineages)[:, None], (replicates, lineages, most))
     sire = jnp.broadcast_to(jnp.asarray(sire_places(settings)), (replicates, lineages, most))
     rows = jnp.arange(replicates)[:, None, None]
+    sire_name = population.name[rows, sire]
     return Families(
-        eggs=eggs,
+        eggs=_one_family_a_pair(_divide(clutch, cumulative), sire_name),
         # Shared out as the eggs are; with every survivor tested the eggs themselves are the limit.
-        capacity=_divide(tested, jnp.asarray(_cumulative_shares(settings), jnp.float32)[sires]),
-        key=family_key(words[:, None, None], population.name[rows, dam], population.name[rows, sire]),
+        capacity=_one_family_a_pair(_divide(tested, cumulative), sire_name),
+        key=family_key(words[:, None, None], population.name[rows, dam], sire_name),
         dam=dam,
         sire=sire,
     )
+
+
+def _one_family_a_pair(number: Array, sire_name: Array) -> Array:
+    """Gives all the eggs of one sire to the first of his places in the clutch.
+
+    An egg is named by dam, sire and number: two families of one pair would hold the same eggs twice.
+
+    Args:
+      number: int32 (..., sire), eggs by place.
+      sire_name: uint32 (..., sire, 2).
+
+    Returns:
+      int32 (..., sire).
+    """
+    same = (sire_name[..., :, None, :] == sire_name[..., None, :, :]).all(-1)
+    first = jnp.argmax(same, axis=-1)  # the first place of the male in each place
+    here = first[..., :, None] == jnp.arange(number.shape[-1])
+    return (number[..., :, None] * here).sum(-2)
 
 
 def _cumulative_shares(settings: Settings) -> np.ndarray:
@@ -97,7 +117,7 @@ def make_assay(program: Program, weights: Array, kept: int) -> Assay:
     # Absolute values add up to 2**14 at most, roundings included, so that the index fits 32 bits.
     weight = jnp.round(per_unit / jnp.abs(per_unit).sum() * (2**14 - len(traits.names))).astype(jnp.int32)
     spread = jnp.concatenate([traits.sd_additive, traits.sd_phenotypic])
-    unit = jnp.round(jnp.log2(spread)).astype(jnp.int32) + traits.scale_bits - _MOMENT_BITS
+    unit = jnp.ceil(jnp.log2(spread)).astype(jnp.int32) + traits.scale_bits - _MOMENT_BITS
     return Assay(
         weight=weight,
         noise=program.noise,

@@ -61,7 +61,7 @@ def generation(
     Returns:
       The next breeders and what happened.
     """
-    # Every egg of every clutch is scored; those that live, up to the capacity of the test, are measured and ranked.
+    # Every egg of every clutch meets its fate; those that live, up to the capacity of the test, are scored and ranked.
     assay = make_assay(program, decision.weights, kept)
     tested = sweep_families(program, assay, population, families, progress)
     # The best of each sex become dams and sires of the next clutches.

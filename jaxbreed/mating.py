@@ -16,8 +16,10 @@ def mate(
     """Fills the places of dams and sires.
 
     Females go to lineages in order of choice (across) or stay in their own (within). Males fill the places for
-    sires by a random permutation; to avoid sib matings the best of 128 permutations is taken, by the number of pairs
-    that share a dam or a sire.
+    sires by a random permutation (across), or each lineage sends its first male to the first place of one clutch, its
+    second to the second place of another, and so on (within): with unequal paternity better males have more
+    offspring. To avoid sib matings the best of 128 random arrangements is taken, by the number of pairs that share a
+    dam or a sire; a few such pairs can remain.
 
     Args:
       settings: the rules.

@@ -29,10 +29,11 @@ class Settings:
       sires: fewest and most sires of a clutch; the number is drawn uniformly between.
       paternity: share of each next sire relative to the one before; 1 shares equally.
       survival: chance of an egg to live until testing.
-      tested: animals tested of each clutch, None for every survivor.
+      tested: animals tested of each clutch, shared out among its sires as the eggs are; None for every survivor.
       scope: "within" each lineage selects from its own clutch; "across" all clutches compete.
       quota: most animals of each sex selected from one family (dam and sire), None for any number.
-      mating: "random", "avoid_sibs" (as few sib pairs as can be), or "within_lineage" (a lineage's own males).
+      mating: "random", "avoid_sibs" (the fewest sib pairs among 128 random arrangements), or "within_lineage" (a
+        lineage's own males).
       sexes: "random" or "alternate" (exactly half of each).
     """
 

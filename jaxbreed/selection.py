@@ -41,9 +41,10 @@ def candidates_kept(settings: Settings, fraction: float) -> int:
 def select(settings: Settings, tested: Tested, sex: int, fraction: Array, key: Array) -> Chosen:
     """Chooses the parents of one sex.
 
-    Truncation takes the best by index. With a fraction, the best `fraction` of the tested animals of this sex in
+    Truncation takes the best by index. With a fraction, the best `fraction` of half the tested animals in
     each group form a pool (never smaller than the places to fill), and parents are drawn from it at random without
-    replacement. A quota limits how many come from one family. Ties go to the lower lineage, sire and egg number.
+    replacement. A quota leaves only the best so many of each family to choose from. Ties go to the lower lineage,
+    sire and egg number.
 
     Args:
       settings: the rules.
@@ -61,9 +62,11 @@ def select(settings: Settings, tested: Tested, sex: int, fraction: Array, key: A
     places = settings.parents_needed[sex]
     family = jnp.arange(lineages * sires).reshape(groups, -1)
 
+    if settings.quota is not None:  # ranks fall within a family: its best come first
+        rank = jnp.where(jnp.arange(kept) < settings.quota, rank, 0)
     order = rank.reshape(replicates, groups, -1)
     sorted_rank = -jnp.sort(-order, axis=-1)
-    animals = tested.moments.count.reshape(replicates, groups, -1).sum(-1) / 2
+    animals = tested.moments.count.reshape(replicates, groups, -1).astype(jnp.float32).sum(-1) / 2
     pool = jnp.maximum(jnp.round(fraction * animals).astype(jnp.int32), places)
     pool = jnp.minimum(pool, order.shape[-1])
     limit = jnp.take_along_axis(sorted_rank, pool[..., None] - 1, axis=-1)
@@ -71,11 +74,6 @@ def select(settings: Settings, tested: Tested, sex: int, fraction: Array, key: A
     # 31 bits, above 0: 0 marks an absent animal in either kind of order.
     lucky = (luck >> 1).astype(jnp.int32) | 1
     order = jnp.where(fraction > 0, jnp.where((order >= limit) & (order > 0), lucky, 0), order)
-
-    if settings.quota is not None:
-        by_family = order.reshape(replicates, groups, -1, kept)
-        standing = jnp.argsort(jnp.argsort(-by_family, axis=-1, stable=True), axis=-1)
-        order = jnp.where(standing < settings.quota, by_family, 0).reshape(order.shape)
 
     best = jnp.argsort(-order, axis=-1, stable=True)[..., :places]
     where = jnp.take_along_axis(

@@ -68,12 +68,15 @@ def simulate(
     if silent.size:
         raise ValueError(f"the schedule weighs no trait in generation {silent[0]}; at least one weight must not be 0")
     numbers = choose_founders(founders.individuals, settings, replicates, shared=shared_founders, seed=seed)
-    seed_words = jnp.array([seed & 0xFFFFFFFF, seed >> 32], jnp.uint32)
+    low, high = seed & 0xFFFFFFFF, seed >> 32
+    seed_words = jnp.array([low, high], jnp.uint32)
+    # Without 64-bit integers jax.random.key takes the lower word only.
+    root = jax.random.key(low) if high == 0 else jax.random.fold_in(jax.random.key(low), high)
     population = _start(program, founders.haplotypes[numbers], numbers, seed_words)
     history = empty_history(program, schedule, replicates)
     kept = candidates_kept(settings, float(np.asarray(schedule.fraction).max()))
     for g in range(schedule.generations + 1):
-        key_lay, key_breed = _keys(jax.random.key(seed), replicates, g)
+        key_lay, key_breed = _keys(root, replicates, g)
         families = _lay(settings, population, key_lay)
         record_eggs(history, g, expected_eggs_jit(program, population.haplotypes, families.eggs), families, population)
         if g < schedule.generations:

@@ -63,7 +63,8 @@ def expected_eggs(program: Program, haplotypes: Array, eggs: Array) -> Expected:
     traits, lineages = program.traits, program.settings.lineages
     unit = 2.0**-traits.scale_bits
     effect = traits.effect.astype(jnp.float32) * unit
-    share = eggs / eggs.sum((1, 2), keepdims=True)
+    laid = eggs.astype(jnp.float32)  # many large clutches together exceed 32-bit integers
+    share = laid / laid.sum((1, 2), keepdims=True)
     animals = haplotypes.shape[1]
     # Contribution of each animal to the eggs' genes: half for each parent.
     of_dams, of_sires = share.sum(2), share.reshape(len(share), -1)

@@ -16,6 +16,7 @@ from jaxbreed.program import Settings
 from jaxbreed.schedule import Schedule, constant_schedule
 from jaxbreed.simulation import _start, simulate
 from jaxbreed.theory import intensity_of_best
+from jaxbreed.variance import expected_eggs
 
 
 def test_breeders_equation_across_families():
@@ -190,6 +191,43 @@ def test_a_schedule_row_acts_in_its_own_generation():
     assert (runs[0]["response"][:, 0] == runs[1]["response"][:, 0]).all()
     assert (runs[0]["response"][:, 1, 0] > runs[1]["response"][:, 1, 0]).mean() > 0.8
     assert (runs[0]["response"][:, 1, 1] < runs[1]["response"][:, 1, 1]).mean() > 0.8
+
+
+@pytest.mark.parametrize(("scope", "mating"), [("within", "within_lineage"), ("across", "random")])
+def test_a_male_in_several_places_sires_one_family(scope, mating):
+    # Eggs are named by dam, sire and number: two families of one pair would be the same eggs twice.
+    settings = Settings(lineages=4, eggs=(200, 200), sires=(4, 4), paternity=0.7, scope=scope, mating=mating)
+    program, founders = small_world(settings, founders=20)
+    schedule = constant_schedule(2, (1.0, 0.5), males=1)
+    history = simulate(program, founders, schedule, replicates=6, seed=1, shared_founders=True)
+    assert (history["eggs"] == 800).all()
+    parents = history.parents
+    dams = np.asarray(parents.name)[:, :4]
+    assert all(len({tuple(name) for name in row.tolist()}) == 4 for row in dams)
+    key_lay = jax.random.split(jax.random.key(0), 6)
+    families = lay(settings, parents, key_lay)
+    eggs, keys = np.asarray(families.eggs), np.asarray(families.key)
+    assert (eggs.sum(2) == 200).all()
+    for r in range(6):
+        used = [tuple(k) for k in keys[r][eggs[r] > 0].tolist()]
+        assert len(used) == len(set(used))
+
+
+def test_many_large_clutches_do_not_overflow():
+    settings = Settings(lineages=30, eggs=(10**8, 10**8))
+    program, founders = small_world(settings, founders=60, h2=(0.4,))
+    haplotypes = jnp.asarray(founders.haplotypes[None])
+    few, many = (expected_eggs(program, haplotypes, jnp.full((1, 30, 1), n, jnp.int32)) for n in (10, 10**8))
+    assert np.asarray(many.within) == pytest.approx(np.asarray(few.within), rel=1e-5)
+    assert np.asarray(many.mean) == pytest.approx(np.asarray(few.mean), abs=1e-5)
+
+
+def test_both_words_of_the_seed_count():
+    settings = Settings(lineages=4, eggs=(100, 900))
+    program, founders = small_world(settings, founders=8)
+    schedule = constant_schedule(1, (1.0, 0.5))
+    runs = [simulate(program, founders, schedule, seed=s, shared_founders=True) for s in (1, 1 + 2**32)]
+    assert runs[0]["eggs"][0, 0] != runs[1]["eggs"][0, 0]
 
 
 def test_dying_out_says_what_to_do():

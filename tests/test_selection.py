@@ -91,6 +91,20 @@ def test_quota_limits_each_family():
     assert (np.asarray(crowded.lineage * SIRES + crowded.sire) == 2 * SIRES + 1).all()
 
 
+def test_quota_and_fraction_together():
+    settings = Settings(lineages=LINEAGES, eggs=(400, 400), sires=(SIRES, SIRES), scope="across", quota=2)
+    tested = sweep_result()
+    crowd = SweepResult(
+        tested.rank.at[:, 2, 1].add(100_000), tested.egg, tested.centre, tested.moments, tested.survivors
+    )
+    for seed in range(20):
+        key = jax.random.split(jax.random.key(seed), REPLICATES)
+        chosen = select(settings, crowd, 1, jnp.float32(0.002), key)
+        assert bool(chosen.alive.all())
+        families = np.asarray(chosen.lineage * SIRES + chosen.sire)[:, 0]
+        assert max(np.bincount(row).max() for row in families) <= 2
+
+
 def test_ties_go_to_the_lower_lineage_sire_and_egg():
     settings = Settings(lineages=LINEAGES, eggs=(400, 400), sires=(SIRES, SIRES), scope="across")
     tested = sweep_result(spread=1)
