@@ -69,6 +69,8 @@ def run(
         loaded = read_scenario(scenario, seed=seed, replicates=replicates)
         use_cores(cores)
         check(loaded.scenario)
+        if output.suffix == ".png" or output.resolve() == scenario.resolve():
+            raise ValueError(f"--output is {output}; it must be another file than the scenario and the figure (.png)")
         check_writable(output, force)
         check_writable(output.with_suffix(".png"), force)
         # A file or a pipe has no width of its own: wide enough for three traits.
