@@ -90,6 +90,8 @@ def test_the_same_on_one_core_and_another_seed_differs(finished):
         (("", ""), ("-o", "taken.h5"), "taken.h5 exists; use --force to replace it"),
         (("", ""), ("--replicates", "0"), "programme.replicates is 0; it should be greater than or equal to 1"),
         (("", ""), ("-o", "."), ". is a folder or a device; name a file to write"),
+        (("", ""), ("-o", "bad.toml", "--force"), "--output is bad.toml; it must be another file than the scenario"),
+        (("", ""), ("-o", "out.png"), "--output is out.png; it must be another file than the scenario"),
         (("", ""), ("--cores", "0"), "count is 0; it must be at least 1"),
     ],
 )
