@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from jax import Array
 
-from jaxbreed.kernels.quantiles import normal_deviate
+from jaxbreed.kernels.quantiles import GAP_WORD_BITS, exponential_gap, normal_deviate
 from jaxbreed.kernels.threefry import FATE, IDENTITY, NOISE, threefry2x32
 from jaxbreed.kernels.walk import Key
 
@@ -81,6 +81,19 @@ def survival_threshold(survival: float) -> int:
 def survives(key: Key, eggs: Array, threshold: Array) -> Array:
     """Whether each egg lives to be tested: bool (egg,)."""
     return threefry2x32(key, eggs, jnp.uint32(FATE))[0] <= threshold
+
+
+def bears(key: Key, eggs: Array, load: Array) -> Array:
+    """Whether each egg lives with its genetic load L, with chance exp(-L): bool (egg,).
+
+    Args:
+      key: family key.
+      eggs: uint32 (egg,).
+      load: int32 (egg,), units of 2**-20; none or less never kills.
+    """
+    # The word's lowest bit tells the sex.
+    word = threefry2x32(key, eggs, jnp.uint32(FATE))[1] >> (32 - GAP_WORD_BITS)
+    return exponential_gap(word) >= load
 
 
 def sex(key: Key, eggs: Array, alternate: bool) -> Array:

@@ -39,9 +39,10 @@ def _hatch_group(walk_map: WalkMap, key: Array, eggs: Array, dams: Array, sires:
     words: Key = (key[:, 0], key[:, 1])
     lanes = jnp.arange(eggs.shape[0])
     phases = phase_words(words, eggs, walk_map.chromosomes)
+    offset = jnp.asarray(((0,), (walk_map.slots,)), jnp.uint32)
 
     def visit(switches: Array, crossing: Crossing) -> Array:
-        return switches.at[lanes, crossing.slot].add(jnp.uint8(1))
+        return switches.at[lanes, crossing.slot + offset].add(jnp.uint8(1))
 
     none = jnp.zeros((eggs.shape[0], 2 * walk_map.slots), jnp.uint8)
     switches = fold_crossovers(words, eggs, walk_map, phases, visit, none).reshape(-1, 2, walk_map.slots)

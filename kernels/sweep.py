@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jaxbreed.kernels.fate import Noise, environment, sex, survives
+from jaxbreed.kernels.fate import Noise, bears, environment, sex, survives
 from jaxbreed.kernels.moments import Moments, add_moments, no_moments
 from jaxbreed.kernels.suffix import SuffixTables
 from jaxbreed.kernels.topk import keep_best, rank_of
-from jaxbreed.kernels.walk import Key, score
+from jaxbreed.kernels.walk import Key, middle_value, score
 from jaxbreed.kernels.walkmap import WalkMap
 
 WEIGHT_BITS = 14
@@ -31,6 +31,8 @@ class Assay:
       screened: eggs whose fate is drawn at a time; the living are then scored `lanes` at a time. 0: all live.
       kept: how many of each sex to keep.
       alternate_sexes: see `fate.sex`.
+      load: True makes the last column of the tables a genetic load, in units of 2**-20: an egg that carries L of it
+        lives with chance exp(-L), and one with none or less always.
     """
 
     weight: Array
@@ -41,6 +43,7 @@ class Assay:
     screened: int = dataclasses.field(metadata={"static": True})
     kept: int = dataclasses.field(metadata={"static": True})
     alternate_sexes: bool = dataclasses.field(metadata={"static": True})
+    load: bool = dataclasses.field(default=False, metadata={"static": True})
 
 
 @jax.tree_util.register_dataclass
@@ -91,7 +94,7 @@ def sweep(tables: SuffixTables, walk_map: WalkMap, key: Key, eggs: Array, capaci
     Egg numbers carry no meaning, so the first survivors are a random sample of the survivors.
 
     Args:
-      tables: the family's suffix tables, one column a trait.
+      tables: the family's suffix tables, one column a trait; with `assay.load` one more, the load.
       walk_map: the genetic map.
       key: the family key.
       eggs: int32 (), eggs laid.
@@ -101,15 +104,19 @@ def sweep(tables: SuffixTables, walk_map: WalkMap, key: Key, eggs: Array, capaci
     Returns:
       The best of each sex and the sums. The result does not depend on `lanes` or `screened`.
     """
-    traits = tables.start.shape[0]
-    expected = tables.start + (jnp.take(tables.jump, walk_map.chromosome_slot[0], axis=-1)[:, 0].sum(-1) >> 1)
-    expected += jnp.take(tables.jump, walk_map.chromosome_slot[1], axis=-1)[:, 1].sum(-1) >> 1
-    centre = jnp.concatenate([expected, expected])
+    traits = tables.start.shape[0] - assay.load
+    middle = middle_value(tables, walk_map)[:traits]
+    centre = jnp.concatenate([middle, middle])
     empty = jnp.zeros((2, assay.kept), jnp.int32)
     nothing = Tested(empty, empty.astype(jnp.uint32), centre, no_moments(2 * traits), jnp.int32(0))
 
     def test(so_far: Tested, numbers: Array, valid: Array) -> Tested:
-        genetic = score(tables, walk_map, key, numbers)
+        values = score(tables, walk_map, key, numbers)
+        genetic = values[:traits]
+        if assay.load:
+            alive = valid & bears(key, numbers, values[traits])
+            valid = alive & (jnp.cumsum(alive) <= capacity - so_far.moments.count)
+            so_far = dataclasses.replace(so_far, survivors=so_far.survivors + alive.sum(dtype=jnp.int32))
         phenotype = genetic + environment(key, numbers, assay.noise)
         index = selection_index(phenotype, assay.weight)
         sexes = sex(key, numbers, assay.alternate_sexes)
@@ -120,14 +127,15 @@ def sweep(tables: SuffixTables, walk_map: WalkMap, key: Key, eggs: Array, capaci
 
     lane = jnp.arange(assay.lanes, dtype=jnp.int32)
     if not assay.screened:
-        tested = jnp.minimum(eggs, capacity)
+        # Who dies of load is known only after scoring: then every egg is scored, and all survivors are counted.
+        scored = eggs if assay.load else jnp.minimum(eggs, capacity)
 
         def chunk(number: Array, so_far: Tested) -> Tested:
             numbers = number * assay.lanes + lane
-            return test(so_far, numbers.astype(jnp.uint32), numbers < tested)
+            return test(so_far, numbers.astype(jnp.uint32), numbers < scored)
 
-        result = lax.fori_loop(0, -(-tested // assay.lanes), chunk, nothing)
-        return dataclasses.replace(result, survivors=eggs)
+        result = lax.fori_loop(0, -(-scored // assay.lanes), chunk, nothing)
+        return result if assay.load else dataclasses.replace(result, survivors=eggs)
 
     draw = jnp.arange(assay.screened, dtype=jnp.int32)
 
@@ -136,7 +144,7 @@ def sweep(tables: SuffixTables, walk_map: WalkMap, key: Key, eggs: Array, capaci
         alive = survives(key, numbers.astype(jnp.uint32), assay.survival) & (numbers < eggs)
         where = jnp.nonzero(alive, size=assay.screened, fill_value=0)[0].astype(jnp.int32)
         count = alive.sum(dtype=jnp.int32)
-        wanted = jnp.minimum(count, capacity - so_far.moments.count)
+        wanted = count if assay.load else jnp.minimum(count, capacity - so_far.moments.count)
 
         def chunk(part: Array, inner: Tested) -> Tested:
             place = part * assay.lanes + lane
@@ -144,6 +152,6 @@ def sweep(tables: SuffixTables, walk_map: WalkMap, key: Key, eggs: Array, capaci
             return test(inner, chosen.astype(jnp.uint32), place < wanted)
 
         result = lax.fori_loop(0, -(-wanted // assay.lanes), chunk, so_far)
-        return dataclasses.replace(result, survivors=so_far.survivors + count)
+        return result if assay.load else dataclasses.replace(result, survivors=so_far.survivors + count)
 
     return lax.fori_loop(0, -(-eggs // assay.screened), block, nothing)

@@ -135,7 +135,7 @@ class GeneticMap:
             border = [0]
             for morgans in length[parent]:
                 furthest = math.floor(float(morgans) * 2**self.bits + 0.5)
-                border.append(border[-1] + ((furthest // 8 + 1) * 8 if morgans > 0 else 0))
+                border.append(border[-1] + ((furthest // 32 + 1) * 32 if morgans > 0 else 0))
             places = (math.floor(float(x) * 2**self.bits + 0.5) for x in position[parent])
             self.borders.append(border)
             self.loci.append([border[c] + place for c, place in zip(self.chromosome, places, strict=True)])
