@@ -139,10 +139,11 @@ class _Batch(NamedTuple):
     haplotypes: Array  # uint8 (family, 2, 2, qtl)
 
 
-def _sweep_one_by_one(traits: Traits, qtl_map: WalkMap, assay: Assay, batch: _Batch) -> Tested:
+def _sweep_one_by_one(devices: int, traits: Traits, qtl_map: WalkMap, assay: Assay, batch: _Batch) -> Tested:
     def test(family: _Batch) -> Tested:
         tables = suffix_tables(traits.effect, family.haplotypes, qtl_map, traits.intercept)
-        return sweep(tables, qtl_map, (family.key[0], family.key[1]), family.eggs, family.capacity, assay)
+        key = (family.key[0], family.key[1])
+        return sweep(tables, qtl_map, key, family.eggs, family.capacity, assay, share=devices)
 
     return lax.map(test, batch)
 
@@ -153,7 +154,7 @@ def _compiled_sweep(devices: tuple[jax.Device, ...]) -> tuple[Any, NamedSharding
     mesh = jax.make_mesh((len(devices),), ("family",), axis_types=(AxisType.Auto,), devices=devices)
     split, whole = PartitionSpec("family"), PartitionSpec()
     shared = jax.shard_map(
-        _sweep_one_by_one, mesh=mesh, in_specs=(whole, whole, whole, split), out_specs=split, check_vma=False
+        functools.partial(_sweep_one_by_one, len(devices)), mesh=mesh, in_specs=(whole, whole, whole, split), out_specs=split, check_vma=False
     )
     # One core a device: the many small operations of the walk are too short to share out again.
     one_core = devices[0].platform == "cpu" and len(devices) > 1

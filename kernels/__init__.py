@@ -7,6 +7,15 @@ and phenotype can be found again at any time, in any order, on any device, and a
 if __name__ != "jaxbreed.kernels":
     raise ImportError("the folder `kernels` is part of jaxbreed: import it as `jaxbreed.kernels`")
 
+from jaxbreed.kernels.dispatch import (
+    IMPLEMENTATIONS,
+    check_implementation,
+    hatch,
+    implementations,
+    score,
+    suffix_tables,
+    sweep,
+)
 from jaxbreed.kernels.fate import (
     Noise,
     build_noise,
@@ -17,15 +26,14 @@ from jaxbreed.kernels.fate import (
     survival_threshold,
     survives,
 )
-from jaxbreed.kernels.hatch import hatch
 from jaxbreed.kernels.moments import Moments
-from jaxbreed.kernels.suffix import SuffixTables, suffix_tables
-from jaxbreed.kernels.sweep import Assay, Tested, screen_size, selection_index, sweep
+from jaxbreed.kernels.suffix import SuffixTables
+from jaxbreed.kernels.sweep import Assay, Tested, screen_size, selection_index
 from jaxbreed.kernels.threefry import threefry2x32
-from jaxbreed.kernels.walk import score
 from jaxbreed.kernels.walkmap import WalkMap, build_walk_map
 
 __all__ = [
+    "IMPLEMENTATIONS",
     "Assay",
     "Moments",
     "Noise",
@@ -34,10 +42,12 @@ __all__ = [
     "WalkMap",
     "build_noise",
     "build_walk_map",
+    "check_implementation",
     "environment",
     "family_key",
     "hatch",
     "identity",
+    "implementations",
     "score",
     "screen_size",
     "selection_index",

@@ -31,7 +31,8 @@ def gap_table() -> np.ndarray:
 
 
 @cache
-def _packed_gap_table() -> np.ndarray:
+def packed_gap_table() -> np.ndarray:
+    """The gap table as the kernels read it: value << 12 | slope, uint32 (256,)."""
     knots = gap_table()
     slope = knots[:-1] - knots[1:] - _SLOPE_OFFSET
     return ((knots[:-1] << 12) | slope).astype(np.uint32)
@@ -107,7 +108,7 @@ def exponential_gap(word: Array) -> Array:
     mantissa = odd << zeros
     cell = ((mantissa >> 23) & jnp.uint32(0xFF)).astype(jnp.int32)
     fraction = ((mantissa >> 11) & jnp.uint32(0xFFF)).astype(jnp.int32)
-    entry = take(jnp.asarray(_packed_gap_table()), cell)
+    entry = take(jnp.asarray(packed_gap_table()), cell)
     slope = (entry & jnp.uint32(0xFFF)).astype(jnp.int32) + _SLOPE_OFFSET
     octaves = (zeros - jnp.uint32(10)).astype(jnp.int32)  # 10: a 22-bit number in a 32-bit word
     return octaves * _LN2 + (entry >> 12).astype(jnp.int32) - ((slope * fraction) >> 12)

@@ -1,0 +1,320 @@
+// The walk: values of a batch of eggs by visiting their crossovers. See walk.py, which is the specification.
+//
+// Every step is done for several vectors of eggs before the next step, so that the processor always has independent
+// look-ups to wait for; eggs whose crossovers are all drawn leave the list vector by vector.
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "deviates.h"
+#include "threefry.h"
+
+namespace jaxbreed::JAXBREED_SIMD {
+
+constexpr int kBatch = 256;                 // eggs walked together
+constexpr int kVectors = kBatch / kWidth;
+constexpr int kGaps = 3;                    // words of 21 bits in a block of 64
+constexpr int kMaxChromosomes = 256;
+constexpr uint32_t kNobody = 0xFFFFFFFFu;
+
+// The crossovers of the gametes of a batch, in order, for dominance: chromosome << 24 | 2 x rank + (is no crossover),
+// kNobody behind the last one.
+struct Record {
+  static constexpr uint32_t kStep = 2 * kBatch;  // from one crossover of a gamete to the next
+  std::vector<uint32_t> ranks;
+
+  void need(int steps) {
+    const size_t size = (size_t)steps * kStep;
+    if (ranks.size() < size) ranks.resize(std::max(size, 2 * ranks.size()));
+  }
+  uint32_t* at(int step, int sex, int vector) {
+    return ranks.data() + (size_t)step * kStep + (size_t)sex * kBatch + (size_t)vector * kWidth;
+  }
+};
+
+struct Lanes {
+  Int of;
+};
+
+// Reusable memory of one worker.
+struct Batch {
+  int vectors;                                     // in use, a multiple of kTogether
+  Word egg[kVectors];
+  Word phases[2][kMaxChromosomes / 32][kVectors];  // [gamete][word][vector]
+  std::vector<Lanes> values;                       // [column][vector]
+  Record record;
+
+  Int* column(int c) { return &values[(size_t)c * kVectors].of; }
+};
+
+inline void draw_phases(const Map& map, Key key, Batch& batch) {
+  for (int sex = 0; sex < 2; ++sex) {
+    for (int block = 0; block < (map.chromosomes + 63) / 64; ++block) {
+      threefry_all(key, kPhases + (sex ? kSire : 0u) + block, batch.egg, batch.vectors,
+                   batch.phases[sex][2 * block], batch.phases[sex][2 * block + 1]);
+    }
+  }
+}
+
+// 0, or -1 where the gamete starts the chromosome on the second haplotype.
+inline Int start_phase(const Word (*phases)[kVectors], int chromosome, int v) {
+  return -(Int)((phases[chromosome / 32][v] >> (chromosome % 32)) & 1u);
+}
+inline Word phase_at(const Word (*phases)[kVectors], int words, Word chromosome, int v) {
+  Word phase = phases[0][v];
+  for (int w = 1; w < words; ++w) {
+    const Word here = (Word)((chromosome >> 5) == (uint32_t)w);
+    phase = (phases[w][v] & here) | (phase & ~here);
+  }
+  return phase >> (chromosome & 31u);
+}
+
+// What the start phases alone add to every column.
+inline void add_starts(const Map& map, const Family& family, Batch& batch) {
+  for (int sex = 0; sex < 2; ++sex) {
+    for (int column = 0; column < family.columns; ++column) {
+      Int* values = batch.column(column);
+      for (int chromosome = 0; chromosome < map.chromosomes; ++chromosome) {
+        const int32_t whole = family.jump[sex][(size_t)map.chromosome_slot[sex][chromosome] * family.columns + column];
+        if (whole == 0) continue;
+        for (int v = 0; v < batch.vectors; ++v) values[v] += start_phase(batch.phases[sex], chromosome, v) & whole;
+      }
+    }
+  }
+}
+
+// kColumns: 1 or 2, or 0 for any number. kRecord: remember the crossovers. kRenewal: with interference.
+template <int kColumns, bool kRecord, bool kRenewal>
+void walk_gamete(const Tables& tables, const Map& map, const Family& family, Key key, int sex, Batch& batch) {
+  constexpr int kSteps = kTogether * kGaps;
+  const int32_t* jumps = family.jump[sex];
+  const Word(*phases)[kVectors] = batch.phases[sex];
+  const int phase_words = (map.chromosomes + 31) / 32;
+  const uint32_t purpose = kCrossovers + (sex ? kSire : 0u);
+  const Int end = ints(map.end[sex]);
+  Record& record = batch.record;
+  Int last[kVectors], chromosome[kVectors], odd[kVectors], arm[kVectors], state[kVectors];
+  int active[kVectors + kTogether], steps[kVectors];
+  int count = 0;
+  for (int v = 0; v < batch.vectors; ++v) {
+    last[v] = odd[v] = arm[v] = state[v] = ints(0);
+    chromosome[v] = ints(-1);
+    steps[v] = 0;
+    if (map.end[sex] > 0) active[count++] = v;
+  }
+  for (uint32_t block = 0; count > 0; ++block) {
+    if constexpr (kRecord) record.need(kGaps * ((int)block + 1) + 1);
+    int kept = 0;
+    for (int from = 0; from < count; from += kTogether) {
+      const int together = std::min(kTogether, count - from);
+      int now[kTogether];
+      // A short group repeats its first vector; the repetition's results are not used.
+      for (int i = 0; i < kTogether; ++i) now[i] = active[from + (i < together ? i : 0)];
+      Word low[kTogether], high[kTogether], word[kSteps], slot[kSteps];
+      Int position[kSteps], crossed[kSteps], back[kSteps];
+      for (int i = 0; i < kTogether; ++i) low[i] = batch.egg[now[i]];
+      threefry<kTogether>(key, purpose + block, low, high);
+      for (int i = 0; i < kTogether; ++i) {
+        word[kGaps * i] = low[i] & kGapMask;
+        word[kGaps * i + 1] = high[i] & kGapMask;
+        word[kGaps * i + 2] = (low[i] >> 21) | ((high[i] >> 22) << 11);
+      }
+
+      // Positions.
+      if constexpr (kRenewal) {
+        Int at[kTogether], on[kTogether], fresh[kTogether];
+        for (int i = 0; i < kTogether; ++i) at[i] = last[now[i]], on[i] = arm[now[i]], fresh[i] = state[now[i]];
+        for (int g = 0; g < kGaps; ++g) {
+          for (int i = 0; i < kTogether; ++i) {
+            const Int border = gather(map.border[sex], (Word)on[i]);
+            const Int next = at[i] + renewal_gap(map.renewal, word[kGaps * i + g], fresh[i]);
+            const Int within = next < border;
+            at[i] = within ? next : border;
+            on[i] = smaller(on[i] + 1 + within, ints(map.arms - 1));
+            fresh[i] = within & 1;
+            position[kGaps * i + g] = at[i];
+            crossed[kGaps * i + g] = within;
+          }
+        }
+        for (int i = 0; i < together; ++i) last[now[i]] = at[i], arm[now[i]] = on[i], state[now[i]] = fresh[i];
+      } else {
+        for (int i = 0; i < kSteps; ++i) position[i] = exponential_gap(tables.gap, word[i]);
+        for (int i = 0; i < kTogether; ++i) {
+          Int at = last[now[i]];
+          for (int g = kGaps * i; g < kGaps * (i + 1); ++g) {
+            at = smaller(at + position[g], end);
+            position[g] = at;
+          }
+          if (i < together) last[now[i]] = at;
+        }
+      }
+
+      // The first slot behind each, and the chromosome it lies on.
+      for (int i = 0; i < kSteps; ++i) {
+        const Word sub = (Word)position[i] >> map.sub_shift;
+        Word bitmap, head;
+        gather_pair<2>(map.cell[sex], sub >> 5, bitmap, head);
+        const Word before = (2u << (sub & 31u)) - 1u;
+        slot[i] = (head >> 8) + count_ones(bitmap & before);
+        word[i] = head & 0xFFu;
+      }
+
+      // Which way each goes: back from the second haplotype (-1) or forward from the first (0).
+      for (int i = 0; i < together; ++i) {
+        const int v = now[i];
+        Int before = chromosome[v], turned = odd[v];
+        for (int g = kGaps * i; g < kGaps * (i + 1); ++g) {
+          Int here = (Int)word[g];
+          if constexpr (kRenewal) here |= ~crossed[g];  // a chromosome's start is on no chromosome
+          turned = (here == before) & ~turned;
+          before = here;
+          back[g] = -(Int)(phase_at(phases, phase_words, word[g], v) & 1u) ^ turned;
+        }
+        chromosome[v] = before;
+        odd[v] = turned;
+      }
+
+      // What each changes.
+      for (int i = 0; i < together; ++i) {
+        const int v = now[i];
+        for (int g = kGaps * i; g < kGaps * (i + 1); ++g) {
+          const auto add = [&](int column, Int jump) {
+            if constexpr (kRenewal) jump &= crossed[g];
+            batch.column(column)[v] += (jump ^ back[g]) - back[g];
+          };
+          if constexpr (kColumns == 1) {
+            add(0, gather(jumps, slot[g]));
+          } else if constexpr (kColumns == 2) {
+            Word first, second;
+            gather_pair<2>(jumps, slot[g], first, second);
+            add(0, (Int)first);
+            add(1, (Int)second);
+          } else {
+            const Word row = slot[g] * (uint32_t)family.columns;
+            for (int column = 0; column < family.columns; ++column) add(column, gather(jumps + column, row));
+          }
+          if constexpr (kRecord) {
+            Word rank = gather(map.slot_rank[sex], slot[g]);
+            if constexpr (kRenewal) rank |= (Word)~crossed[g] & 1u;
+            rank |= (Word)(position[g] >= end);  // kNobody
+            store(record.at(steps[v], sex, v), rank);
+            ++steps[v];
+          }
+        }
+      }
+      for (int i = 0; i < together; ++i) {
+        active[kept] = now[i];
+        kept += any(position[kGaps * i + kGaps - 1] < end);
+      }
+    }
+    count = kept;
+  }
+  if constexpr (kRecord) {
+    for (int v = 0; v < batch.vectors; ++v) {
+      record.need(steps[v] + 1);
+      store(record.at(steps[v], sex, v), words(kNobody));
+    }
+  }
+}
+
+// Dominance at loci where both parents are heterozygous: the recorded crossovers of both gametes in one order. Whether
+// the gametes carry like haplotypes changes at each of them.
+inline void add_pairs(const Map& map, const Family& family, Batch& batch) {
+  const int phase_words = (map.chromosomes + 31) / 32, columns = family.columns;
+  Word unlike[kMaxChromosomes / 32][kVectors];
+  for (int w = 0; w < phase_words; ++w) {
+    for (int v = 0; v < batch.vectors; ++v) unlike[w][v] = batch.phases[0][w][v] ^ batch.phases[1][w][v];
+  }
+  for (int chromosome = 0; chromosome < map.chromosomes; ++chromosome) {
+    const uint32_t rank = (map.slot_rank[0][map.chromosome_slot[0][chromosome]] & 0xFFFFFFu) >> 1;
+    for (int column = 0; column < columns; ++column) {
+      const int32_t whole = family.pair[(size_t)rank * columns + column];
+      if (whole == 0) continue;
+      for (int v = 0; v < batch.vectors; ++v) batch.column(column)[v] += start_phase(unlike, chromosome, v) & whole;
+    }
+  }
+  Word lane;
+  for (int i = 0; i < kWidth; ++i) lane[i] = i;
+  const uint32_t* records = batch.record.ranks.data();
+  for (int from = 0; from < batch.vectors; from += kTogether) {
+    Word head[2][kTogether], at[2][kTogether];  // the next crossover of each gamete and where it is recorded
+    Int chromosome[kTogether], odd[kTogether];
+    for (int i = 0; i < kTogether; ++i) {
+      for (int sex = 0; sex < 2; ++sex) {
+        at[sex][i] = lane + (uint32_t)(sex * kBatch + (from + i) * kWidth);
+        head[sex][i] = gather(records, at[sex][i]);
+      }
+      chromosome[i] = ints(-1);
+      odd[i] = ints(0);
+    }
+    for (;;) {
+      Word nobody = words(kNobody);
+      for (int i = 0; i < kTogether; ++i) nobody &= head[0][i] & head[1][i];
+      if (!any((Int)(nobody != kNobody))) break;
+      for (int i = 0; i < kTogether; ++i) {
+        const Word sire = (Word)(head[1][i] < head[0][i]);
+        const Word first = sire ? head[1][i] : head[0][i];
+        const Int crossed = (Int)(first & 1u) - 1;
+        const Word here = first >> 24;
+        const Int turned = ((Int)here == chromosome[i]) & odd[i];
+        const Int back = -(Int)(phase_at(unlike, phase_words, here, from + i) & 1u) ^ turned;
+        const Word rank = ((first & 0xFFFFFFu) >> 1) & (Word)crossed;
+        for (int column = 0; column < columns; ++column) {
+          const Int jump = gather(family.pair + column, rank * (uint32_t)columns) & crossed;
+          batch.column(column)[from + i] += (jump ^ back) - back;
+        }
+        chromosome[i] = (Int)here;
+        odd[i] = turned ^ crossed;
+        // The gamete that was behind moves on, unless it has no more.
+        const Word on = (Word)(first != kNobody) & Record::kStep;
+        at[0][i] += on & ~sire;
+        at[1][i] += on & sire;
+        const Word next = gather(records, sire ? at[1][i] : at[0][i]);
+        head[0][i] = sire ? head[0][i] : next;
+        head[1][i] = sire ? next : head[1][i];
+      }
+    }
+  }
+}
+
+template <int kColumns, bool kRecord>
+void walk_both(const Tables& tables, const Map& map, const Family& family, Key key, Batch& batch) {
+  for (int sex = 0; sex < 2; ++sex) {
+    if (map.renewal) {
+      walk_gamete<kColumns, kRecord, true>(tables, map, family, key, sex, batch);
+    } else {
+      walk_gamete<kColumns, kRecord, false>(tables, map, family, key, sex, batch);
+    }
+  }
+}
+
+// Scores the eggs in `batch.egg`; results in `batch.column(...)`.
+inline void score_batch(const Tables& tables, const Map& map, const Family& family, Key key, Batch& batch) {
+  batch.values.resize((size_t)family.columns * kVectors);
+  for (int column = 0; column < family.columns; ++column) {
+    for (int v = 0; v < batch.vectors; ++v) batch.column(column)[v] = ints(family.start[column]);
+  }
+  draw_phases(map, key, batch);
+  add_starts(map, family, batch);
+  const bool pairs = family.pair != nullptr;
+  switch (family.columns) {
+    case 1:
+      pairs ? walk_both<1, true>(tables, map, family, key, batch) : walk_both<1, false>(tables, map, family, key, batch);
+      break;
+    case 2:
+      pairs ? walk_both<2, true>(tables, map, family, key, batch) : walk_both<2, false>(tables, map, family, key, batch);
+      break;
+    default:
+      pairs ? walk_both<0, true>(tables, map, family, key, batch) : walk_both<0, false>(tables, map, family, key, batch);
+  }
+  if (pairs) add_pairs(map, family, batch);
+}
+
+// Vectors needed for so many eggs.
+inline int vectors_for(int eggs) {
+  const int vectors = (eggs + kWidth - 1) / kWidth;
+  return (vectors + kTogether - 1) / kTogether * kTogether;
+}
+
+}  // namespace jaxbreed::JAXBREED_SIMD
