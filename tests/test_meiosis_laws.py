@@ -182,7 +182,7 @@ def test_gaps_are_exponential() -> None:
 def crossover_counts() -> Ints:
     """Crossovers (parent, chromosome, egg) on the chromosomes of the linkage map, the last of them excepted."""
     walk_map = linkage_map()
-    border = walk_map.chromosome_slot + jnp.array([[0], [walk_map.slots]])
+    border = walk_map.chromosome_slot
 
     def visit(counts: jax.Array, crossing: Crossing) -> jax.Array:
         chromosome = (crossing.slot[:, None] >= border[:, 1:, None]).sum(1)  # 0, 1, or 2 for all that is behind
