@@ -15,7 +15,8 @@ namespace {
 
 void score(const Tables& tables, const Map& map, const Family& family, Key key, const uint32_t* eggs, int64_t count,
            int32_t* out, int64_t stride) {
-  static thread_local Batch batch;
+  static thread_local Batch storage;
+  Batch& batch = storage;
   for (int64_t from = 0; from < count; from += kBatch) {
     const int some = (int)std::min<int64_t>(kBatch, count - from);
     std::memcpy(batch.egg, eggs + from, some * sizeof(uint32_t));

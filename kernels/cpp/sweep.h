@@ -37,7 +37,8 @@ inline void add_environment(const Tables& tables, const Assay& assay, Key key, B
 inline void add_moments(const Assay& assay, const int32_t* centre, int eggs, Int* const* values, Partial& partial) {
   const int variables = 2 * assay.traits;
   constexpr int32_t kLargest = (1 << 14) - 1;
-  static thread_local std::vector<int32_t> scratch;
+  static thread_local std::vector<int32_t> storage;
+  std::vector<int32_t>& scratch = storage;
   scratch.resize((size_t)variables * kBatch);
   for (int a = 0; a < variables; ++a) {
     int32_t* q = scratch.data() + (size_t)a * kBatch;
@@ -66,7 +67,8 @@ inline void add_moments(const Assay& assay, const int32_t* centre, int eggs, Int
 inline void measure(const Tables& tables, const Assay& assay, const int32_t* centre, Key key, int eggs, Batch& batch,
                     Partial& partial) {
   const int traits = assay.traits;
-  static thread_local std::vector<Lanes> phenotype;
+  static thread_local std::vector<Lanes> phenotypes;
+  std::vector<Lanes>& phenotype = phenotypes;
   phenotype.assign(batch.values.begin(), batch.values.begin() + (size_t)traits * kVectors);
   add_environment(tables, assay, key, batch, phenotype.data());
   Int* values[2 * kMaxTraits];
@@ -135,7 +137,8 @@ inline void pad(Batch& batch, int eggs) {
 inline void sweep_range(const Tables& tables, const Map& map, const Family& family, const Assay& assay,
                         const int32_t* centre, Key key, uint32_t from, uint32_t to, int64_t most, bool only_count,
                         Partial& partial) {
-  static thread_local Batch batch;
+  static thread_local Batch storage;
+  Batch& batch = storage;
   uint32_t next = from;
   uint32_t* egg = reinterpret_cast<uint32_t*>(batch.egg);
   while (next < to) {

@@ -88,7 +88,11 @@ inline void add_starts(const Map& map, const Family& family, Batch& batch) {
 template <int kColumns, bool kRecord, bool kRenewal>
 void walk_gamete(const Tables& tables, const Map& map, const Family& family, Key key, int sex, Batch& batch) {
   constexpr int kSteps = kTogether * kGaps;
-  const int32_t* jumps = family.jump[sex];
+  // Copies, so that the compiler knows that nothing changes them.
+  const int32_t *const jumps = family.jump[sex], *const borders = map.border[sex];
+  const uint32_t *const cells = map.cell[sex], *const gaps = tables.gap, *const ranks = map.slot_rank[sex];
+  const int sub_shift = map.sub_shift, columns = family.columns;
+  Int *const values = batch.column(0), *const others = kColumns == 2 ? batch.column(1) : nullptr;
   const Word(*phases)[kVectors] = batch.phases[sex];
   const int phase_words = (map.chromosomes + 31) / 32;
   const uint32_t purpose = kCrossovers + (sex ? kSire : 0u);
@@ -127,7 +131,7 @@ void walk_gamete(const Tables& tables, const Map& map, const Family& family, Key
         for (int i = 0; i < kTogether; ++i) at[i] = last[now[i]], on[i] = arm[now[i]], fresh[i] = state[now[i]];
         for (int g = 0; g < kGaps; ++g) {
           for (int i = 0; i < kTogether; ++i) {
-            const Int border = gather(map.border[sex], (Word)on[i]);
+            const Int border = gather(borders, (Word)on[i]);
             const Int next = at[i] + renewal_gap(map.renewal, word[kGaps * i + g], fresh[i]);
             const Int within = next < border;
             at[i] = within ? next : border;
@@ -139,7 +143,7 @@ void walk_gamete(const Tables& tables, const Map& map, const Family& family, Key
         }
         for (int i = 0; i < together; ++i) last[now[i]] = at[i], arm[now[i]] = on[i], state[now[i]] = fresh[i];
       } else {
-        for (int i = 0; i < kSteps; ++i) position[i] = exponential_gap(tables.gap, word[i]);
+        for (int i = 0; i < kSteps; ++i) position[i] = exponential_gap(gaps, word[i]);
         for (int i = 0; i < kTogether; ++i) {
           Int at = last[now[i]];
           for (int g = kGaps * i; g < kGaps * (i + 1); ++g) {
@@ -152,9 +156,9 @@ void walk_gamete(const Tables& tables, const Map& map, const Family& family, Key
 
       // The first slot behind each, and the chromosome it lies on.
       for (int i = 0; i < kSteps; ++i) {
-        const Word sub = (Word)position[i] >> map.sub_shift;
+        const Word sub = (Word)position[i] >> sub_shift;
         Word bitmap, head;
-        gather_pair<2>(map.cell[sex], sub >> 5, bitmap, head);
+        gather_pair<2>(cells, sub >> 5, bitmap, head);
         const Word before = (2u << (sub & 31u)) - 1u;
         slot[i] = (head >> 8) + count_ones(bitmap & before);
         word[i] = head & 0xFFu;
@@ -178,28 +182,35 @@ void walk_gamete(const Tables& tables, const Map& map, const Family& family, Key
       // What each changes.
       for (int i = 0; i < together; ++i) {
         const int v = now[i];
+        Int first_change = ints(0), second_change = ints(0);
         for (int g = kGaps * i; g < kGaps * (i + 1); ++g) {
-          const auto add = [&](int column, Int jump) {
+          const auto add = [&](Int& value, Int jump) {
             if constexpr (kRenewal) jump &= crossed[g];
-            batch.column(column)[v] += (jump ^ back[g]) - back[g];
+            value += (jump ^ back[g]) - back[g];
           };
           if constexpr (kColumns == 1) {
-            add(0, gather(jumps, slot[g]));
+            add(first_change, gather(jumps, slot[g]));
           } else if constexpr (kColumns == 2) {
             Word first, second;
             gather_pair<2>(jumps, slot[g], first, second);
-            add(0, (Int)first);
-            add(1, (Int)second);
+            add(first_change, (Int)first);
+            add(second_change, (Int)second);
           } else {
-            const Word row = slot[g] * (uint32_t)family.columns;
-            for (int column = 0; column < family.columns; ++column) add(column, gather(jumps + column, row));
+            const Word row = slot[g] * (uint32_t)columns;
+            for (int c = 0; c < columns; ++c) add(values[c * kVectors + v], gather(jumps + c, row));
           }
-          if constexpr (kRecord) {
-            Word rank = gather(map.slot_rank[sex], slot[g]);
+        }
+        if constexpr (kColumns != 0) values[v] += first_change;
+        if constexpr (kColumns == 2) others[v] += second_change;
+      }
+      if constexpr (kRecord) {
+        for (int i = 0; i < together; ++i) {
+          const int v = now[i];
+          for (int g = kGaps * i; g < kGaps * (i + 1); ++g) {
+            Word rank = gather(ranks, slot[g]);
             if constexpr (kRenewal) rank |= (Word)~crossed[g] & 1u;
             rank |= (Word)(position[g] >= end);  // kNobody
-            store(record.at(steps[v], sex, v), rank);
-            ++steps[v];
+            store(record.at(steps[v]++, sex, v), rank);
           }
         }
       }
