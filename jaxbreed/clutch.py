@@ -154,7 +154,11 @@ def _compiled_sweep(devices: tuple[jax.Device, ...]) -> tuple[Any, NamedSharding
     mesh = jax.make_mesh((len(devices),), ("family",), axis_types=(AxisType.Auto,), devices=devices)
     split, whole = PartitionSpec("family"), PartitionSpec()
     shared = jax.shard_map(
-        functools.partial(_sweep_one_by_one, len(devices)), mesh=mesh, in_specs=(whole, whole, whole, split), out_specs=split, check_vma=False
+        functools.partial(_sweep_one_by_one, len(devices)),
+        mesh=mesh,
+        in_specs=(whole, whole, whole, split),
+        out_specs=split,
+        check_vma=False,
     )
     # One core a device: the many small operations of the walk are too short to share out again.
     one_core = devices[0].platform == "cpu" and len(devices) > 1

@@ -57,8 +57,9 @@ def suffix_tables(
         both_first = dam[0] ^ sire[0]
         half = -(dam[1] - dam[0]) * (sire[1] - sire[0])  # i / 2
         start += (dominance * both_first).sum(-1)
-        change += jnp.stack([dominance * ((other ^ same) - both_first + half) for other, same in
-                             ((dam[1], sire[0]), (dam[0], sire[1]))])
+        change += jnp.stack(
+            [dominance * ((other ^ same) - both_first + half) for other, same in ((dam[1], sire[0]), (dam[0], sire[1]))]
+        )
         pair = _by_rank(_suffix_sums(-dominance * half), walk_map)
     suffix = _suffix_sums(change)
     rows = jnp.arange(2)[:, None]

@@ -8,5 +8,25 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1]
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
 
 import jax
+import pytest
 
 jax.config.update("jax_num_cpu_devices", 2)
+
+
+@pytest.fixture(params=["xla", "native-avx512", "native-avx2", "native-baseline"])
+def implementation(request):
+    """Every implementation that this machine can run, the native kernels with each of their instruction sets."""
+    from jaxbreed.kernels import native
+
+    name, _, instructions = request.param.partition("-")
+    if not instructions:
+        yield name
+        return
+    if native.library() is None:
+        pytest.skip("the native kernels were not built")
+    try:
+        native.use_instruction_set(instructions)
+    except ValueError:
+        pytest.skip(f"this processor has no {instructions}")
+    yield name
+    native.use_instruction_set(None)

@@ -6,6 +6,7 @@ Nothing here is fast and nothing is shared with the kernels. Sexes of parents: 0
 import math
 from collections.abc import Sequence
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -126,7 +127,16 @@ def environment(key: Key, egg: int, mantissa: Sequence[Sequence[int]], shift: Se
 class GeneticMap:
     """Chromosomes laid end to end on one line for each parent, cut into sub-cells of 2**-bits Morgan."""
 
-    def __init__(self, chromosome: np.ndarray, position: np.ndarray, length: np.ndarray, bits: int) -> None:
+    def __init__(
+        self,
+        chromosome: np.ndarray,
+        position: np.ndarray,
+        length: np.ndarray,
+        bits: int,
+        table: np.ndarray | None = None,
+    ) -> None:
+        """`table`: distances between crossovers under interference, or None without."""
+        self.table = table
         self.chromosome = [int(c) for c in chromosome]
         self.bits = bits
         self.borders: list[list[int]] = []  # [parent][chromosome], first sub-cell; one more for the end of the line
@@ -158,6 +168,44 @@ def crossovers(key: Key, egg: int, parent: int, end: int) -> list[int]:
         block += 1
 
 
+def renewal_gap(word: int, after_crossover: bool, table: np.ndarray) -> int:
+    """The distance at upper tail probability u = (2 word + 1) / 2**22, between two of 33 knots of an octave.
+
+    The table (state, side, octave, knot) is looked up by the smaller of u and 1 - u, which is m x 2**-(octave + 1).
+    """
+    upper = word < 2**20
+    smaller = 2 * word + 1 if upper else 2**22 - (2 * word + 1)
+    octave, mantissa = octave_of(smaller << (32 - GAP_BITS))
+    cell, rest = divmod(mantissa - 2**31, 2**26)
+    knots = table[int(after_crossover), 0 if upper else 1, octave]
+    here, there = int(knots[cell]), int(knots[cell + 1])
+    return here + (there - here) * (rest // 2**14) // 2**12
+
+
+def crossovers_with_interference(key: Key, egg: int, parent: int, ends: Sequence[int], table: np.ndarray) -> list[int]:
+    """Positions on the line: on each chromosome a first distance from its start, then distances until its end.
+
+    `ends` are the places where the chromosomes that have a length end. The words are those of `crossovers`, one for
+    each distance drawn, those that lead beyond a chromosome included.
+    """
+    positions: list[int] = []
+    drawn, start = 0, 0
+
+    def word() -> int:
+        nonlocal drawn
+        low, high = draw(key, egg, CROSSOVERS, drawn // 3, parent)
+        drawn += 1
+        return (low % 2**21, high % 2**21, low // 2**21 + high // 2**22 * 2**11)[(drawn - 1) % 3]
+
+    for end in ends:
+        last = start + renewal_gap(word(), False, table)
+        while last < end:
+            positions.append(last)
+            last += renewal_gap(word(), True, table)
+        start = end
+    return positions
+
+
 def start_haplotype(key: Key, egg: int, parent: int, chromosome: int) -> int:
     """Bit c % 32 of word c // 32 of the phases."""
     word = chromosome // 32
@@ -167,7 +215,12 @@ def start_haplotype(key: Key, egg: int, parent: int, chromosome: int) -> int:
 def gamete(key: Key, egg: int, parent: int, genetic_map: GeneticMap) -> list[int]:
     """Which of the parent's two haplotypes the gamete carries at each locus."""
     border, shift = genetic_map.borders[parent], 20 - genetic_map.bits
-    crossed = [position >> shift for position in crossovers(key, egg, parent, border[-1] << shift)]
+    if genetic_map.table is None:
+        positions = crossovers(key, egg, parent, border[-1] << shift)
+    else:
+        ends = [end << shift for start, end in pairwise(border) if end > start]
+        positions = crossovers_with_interference(key, egg, parent, ends, genetic_map.table)
+    crossed = [position >> shift for position in positions]
     starts = [start_haplotype(key, egg, parent, c) for c in range(len(border) - 1)]
     carried = []
     for chromosome, locus in zip(genetic_map.chromosome, genetic_map.loci[parent], strict=True):
@@ -186,12 +239,22 @@ def genome(key: Key, egg: int, genetic_map: GeneticMap, dam: np.ndarray, sire: n
     return np.array(gametes, np.uint8).reshape(2, -1)
 
 
-def genetic_value(alleles: np.ndarray, effects: Sequence[int], intercept: int) -> int:
-    """Intercept + sum of effects x copies of allele 1, in as many bits as it takes."""
+def genetic_value(
+    alleles: np.ndarray, effects: Sequence[int], intercept: int, dominance: Sequence[int] | None = None
+) -> int:
+    """Intercept + sum of effects x copies of allele 1 + dominance where heterozygous, in as many bits as it takes."""
     total = int(intercept)
     for locus, effect in enumerate(effects):
-        total += int(effect) * (int(alleles[0, locus]) + int(alleles[1, locus]))
+        dam, sire = int(alleles[0, locus]), int(alleles[1, locus])
+        total += int(effect) * (dam + sire)
+        if dominance is not None and dam != sire:
+            total += int(dominance[locus])
     return total
+
+
+def bears(key: Key, egg: int, load: int) -> bool:
+    """Lives with a genetic load (units of 2**-20) if an exponential variable is at least as large."""
+    return exponential_gap(draw(key, egg, FATE)[1] // 2**11) >= load
 
 
 def as_int32(value: int) -> int:
