@@ -61,13 +61,9 @@ class Prepared:
 
         def clutch(haplotypes: jax.Array, effects: jax.Array, dominance: jax.Array | None, key: jax.Array) -> Any:
             which, columns = job.implementation, jnp.zeros(job.columns, jnp.int32)
-            tables = kernels.suffix_tables(
-                effects, haplotypes, self.walk_map, columns, dominance, implementation=which
-            )
+            tables = kernels.suffix_tables(effects, haplotypes, self.walk_map, columns, dominance, implementation=which)
             eggs = jnp.int32(job.eggs)
-            return kernels.sweep(
-                tables, self.walk_map, (key[0], key[1]), eggs, eggs, self.assay, implementation=which
-            )
+            return kernels.sweep(tables, self.walk_map, (key[0], key[1]), eggs, eggs, self.assay, implementation=which)
 
         self._clutch = jax.jit(clutch)
         self._arguments = jax.device_put((self.haplotypes, self.effects, self.dominance))
@@ -94,7 +90,9 @@ class Prepared:
             None if self.dominance is None else jnp.asarray(self.dominance),
         )
         key, eggs = jnp.asarray([1, 2], jnp.uint32), jnp.arange(count, dtype=jnp.uint32)
-        score = jax.jit(lambda t: kernels.score(t, self.walk_map, (key[0], key[1]), eggs, implementation=job.implementation))
+        score = jax.jit(
+            lambda t: kernels.score(t, self.walk_map, (key[0], key[1]), eggs, implementation=job.implementation)
+        )
         scores = np.asarray(score(tables))
         keys = jnp.broadcast_to(key, (count, 2))
 

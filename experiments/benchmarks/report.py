@@ -20,7 +20,9 @@ def table(result: dict[str, Any]) -> str:
         low, high = (row["eggs"] / seconds / 1e6 for seconds in reversed(row["range_s"]))
         counted = "-"
         if "crossovers_per_gamete" in row:
-            counted = f"{row['crossovers_per_gamete']:.2f} ± {row['crossovers_se']:.2f} ({row['expected_crossovers']:.2f})"
+            counted = (
+                f"{row['crossovers_per_gamete']:.2f} ± {row['crossovers_se']:.2f} ({row['expected_crossovers']:.2f})"
+            )
         same = {True: "yes", False: "NO", None: "-"}[row.get("scores_equal_hatched")]
         compile_s = "-" if row["compile_s"] is None else f"{row['compile_s']:.1f}"
         lines.append(
@@ -40,7 +42,9 @@ def draw(result: dict[str, Any], path: Path) -> None:
     axes = figure.add_subplot()
     for place, row in enumerate(rows):
         low, high = (row["eggs"] / seconds for seconds in reversed(row["range_s"]))
-        colour = "tab:red" if row["name"].startswith("ChromaX") else "tab:gray" if "floor" in row["name"] else "tab:blue"
+        colour = (
+            "tab:red" if row["name"].startswith("ChromaX") else "tab:gray" if "floor" in row["name"] else "tab:blue"
+        )
         axes.plot([low, high], [place, place], color=colour, linewidth=1.5)
         axes.plot(row["eggs_per_s"], place, "o", color=colour, markersize=5)
     axes.set_yticks(range(len(rows)), [row["name"] for row in rows], fontsize=8)

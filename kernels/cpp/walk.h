@@ -96,14 +96,19 @@ void walk_gamete(const Tables& tables, const Map& map, const Family& family, Key
   const Word(*phases)[kVectors] = batch.phases[sex];
   const int phase_words = (map.chromosomes + 31) / 32;
   const uint32_t purpose = kCrossovers + (sex ? kSire : 0u);
-  const Int end = ints(map.end[sex]);
+  const Int end = ints(map.end[sex]), arms = ints(map.arms - 1), length = ints(borders[0]);
+  const int32_t* const renewal = map.renewal;
+  // Chromosomes of one length, as most maps have them: the next one's end needs no look-up.
+  bool even = true;
+  for (int a = 0; a + 1 < map.arms; ++a) even &= borders[a] == (a + 1) * borders[0];
   Record& record = batch.record;
-  Int last[kVectors], chromosome[kVectors], odd[kVectors], arm[kVectors], state[kVectors];
+  Int last[kVectors], chromosome[kVectors], odd[kVectors], arm[kVectors], state[kVectors], limit[kVectors];
   int active[kVectors + kTogether], steps[kVectors];
   int count = 0;
   for (int v = 0; v < batch.vectors; ++v) {
     last[v] = odd[v] = arm[v] = state[v] = ints(0);
     chromosome[v] = ints(-1);
+    limit[v] = ints(borders[0]);
     steps[v] = 0;
     if (map.end[sex] > 0) active[count++] = v;
   }
@@ -127,21 +132,29 @@ void walk_gamete(const Tables& tables, const Map& map, const Family& family, Key
 
       // Positions.
       if constexpr (kRenewal) {
-        Int at[kTogether], on[kTogether], fresh[kTogether];
-        for (int i = 0; i < kTogether; ++i) at[i] = last[now[i]], on[i] = arm[now[i]], fresh[i] = state[now[i]];
+        Int at[kTogether], on[kTogether], fresh[kTogether], border[kTogether];
+        for (int i = 0; i < kTogether; ++i) {
+          at[i] = last[now[i]], on[i] = arm[now[i]], fresh[i] = state[now[i]], border[i] = limit[now[i]];
+        }
         for (int g = 0; g < kGaps; ++g) {
           for (int i = 0; i < kTogether; ++i) {
-            const Int border = gather(borders, (Word)on[i]);
-            const Int next = at[i] + renewal_gap(map.renewal, word[kGaps * i + g], fresh[i]);
-            const Int within = next < border;
-            at[i] = within ? next : border;
-            on[i] = smaller(on[i] + 1 + within, ints(map.arms - 1));
+            const Int next = at[i] + renewal_gap(renewal, word[kGaps * i + g], fresh[i]);
+            const Int within = next < border[i];
+            at[i] = smaller(next, border[i]);
+            if (even) {
+              border[i] = smaller(border[i] + (length & ~within), end);
+            } else {
+              on[i] = smaller(on[i] + 1 + within, arms);
+              border[i] = gather(borders, (Word)on[i]);
+            }
             fresh[i] = within & 1;
             position[kGaps * i + g] = at[i];
             crossed[kGaps * i + g] = within;
           }
         }
-        for (int i = 0; i < together; ++i) last[now[i]] = at[i], arm[now[i]] = on[i], state[now[i]] = fresh[i];
+        for (int i = 0; i < together; ++i) {
+          last[now[i]] = at[i], arm[now[i]] = on[i], state[now[i]] = fresh[i], limit[now[i]] = border[i];
+        }
       } else {
         for (int i = 0; i < kSteps; ++i) position[i] = exponential_gap(gaps, word[i]);
         for (int i = 0; i < kTogether; ++i) {
