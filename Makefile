@@ -27,7 +27,7 @@ types: $(STAMP)
 pytest: $(STAMP)
 	$(BIN)/python -m pytest
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml CMakeLists.txt $(wildcard kernels/cpp/*)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --group test --group lint --editable .

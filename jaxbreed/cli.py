@@ -62,12 +62,13 @@ def run(
         from rich.console import Console
 
         from jaxbreed.build import check
-        from jaxbreed.cores import use_cores
+        from jaxbreed.cores import require_devices, use_cores
         from jaxbreed.results import check_writable
         from jaxbreed.scenario import read_scenario
 
         loaded = read_scenario(scenario, seed=seed, replicates=replicates)
         use_cores(cores)
+        require_devices()
         check(loaded.scenario)
         if output.suffix == ".png" or output.resolve() == scenario.resolve():
             raise ValueError(f"--output is {output}; it must be another file than the scenario and the figure (.png)")
@@ -166,9 +167,12 @@ def doctor() -> None:
     """Check this machine: versions, devices, and whether the kernels compute what they should."""
     from rich.console import Console
 
+    from jaxbreed.cores import require_devices
     from jaxbreed.doctor import examine
 
     console, well = Console(), True
+    with _plain_errors():
+        require_devices()
     for good, line in examine():
         well &= good
         console.print(f"[green]ok[/green]    {line}" if good else f"[red]wrong[/red] {line}", highlight=False)

@@ -33,3 +33,19 @@ def use_cores(count: int | None = None) -> int:
         raise ValueError(f"count is {count}; it must be at least 1")
     jax.config.update("jax_num_cpu_devices", count)
     return count
+
+
+def require_devices() -> None:
+    """Starts JAX.
+
+    Raises:
+      RuntimeError: the platform asked for (JAX_PLATFORMS) has no device here.
+    """
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError) as error:
+        asked = os.environ.get("JAX_PLATFORMS", "")
+        why = f" ({error})" if str(error) else ""
+        raise RuntimeError(
+            f"JAX_PLATFORMS is {asked!r}, but JAX finds no such device here{why}; unset it, or set it to cpu"
+        ) from None

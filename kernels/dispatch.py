@@ -174,8 +174,8 @@ def sweep(
     ):
         _sized(name, value, dtype, ())
 
-    def fast(*args: Any) -> Tested:
-        return native.sweep(*args, share=share)
+    def fast(t: SuffixTables, m: WalkMap, k: Key, laid: Array, most: Array, a: Assay) -> Tested:
+        return native.sweep(t, m, k, laid, most, a, share=share)
 
     return _dispatch(implementation, reference_sweep, fast, tables, walk_map, key, eggs, capacity, assay)
 
