@@ -203,8 +203,8 @@ def test_cpp_under_sanitizers(tmp_path, instructions):
     sanitizers = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     command = [
         "g++",
-        "-O1",
-        "-g",
+        "-O0",
+        "-g1",
         "-std=gnu++17",
         "-fwrapv",
         "-Wno-ignored-attributes",

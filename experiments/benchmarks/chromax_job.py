@@ -3,23 +3,17 @@
 Its map is fed as recombination rates: its centimorgan path leaves most of the genome without crossovers.
 """
 
+import importlib.util
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
-try:
-    import chromax
-    import jax
-    import pandas as pd
-except ImportError:
-    chromax = None
-
 
 def available() -> bool:
     """Whether ChromaX is installed."""
-    return chromax is not None
+    return importlib.util.find_spec("chromax") is not None
 
 
 def runner(offspring: int, loci: int, chromosomes: int, morgans: float) -> tuple[Callable[[int], Any], dict[str, Any]]:
@@ -34,6 +28,10 @@ def runner(offspring: int, loci: int, chromosomes: int, morgans: float) -> tuple
     Returns:
       A function that makes and scores one part, and the checked crossovers of a gamete.
     """
+    import chromax
+    import jax
+    import pandas as pd
+
     each = loci // chromosomes
     distance = morgans / chromosomes / (each - 1)
     rng = np.random.default_rng(1)
