@@ -11,7 +11,6 @@
 
 #include "kernels.h"
 #include "pool.h"
-#include "suffix.h"
 #include "xla/ffi/api/ffi.h"
 
 namespace ffi = xla::ffi;
@@ -193,16 +192,17 @@ ffi::Error suffix_impl(ffi::ThreadPool pool, ffi::RemainingArgs args, int64_t su
     if (!in.good()) return in.error();
     std::fill_n(jump->typed_data(), jump->element_count(), 0);
     std::fill_n(pair->typed_data(), pair->element_count(), 0);
-    const int workers = workers_for(pool, share);
-    share_tasks(pool, 2 * columns, workers, [&](int, int64_t task) {
-      const int column = (int)(task / 2), sex = (int)(task % 2);
+    const Kernels& run = kernels();
+    share_tasks(pool, 4 * columns, workers_for(pool, share), [&](int, int64_t task) {
+      const int column = (int)(task / 4), part = (int)(task % 4);
       const int32_t* effect = effects + (int64_t)column * map.loci;
       const int32_t* deviation = dominant ? dominance + (int64_t)column * map.loci : nullptr;
-      fill_jumps(map, sex, (int)columns, effect, deviation, haplotypes, jump->typed_data() + sex * places + column);
-      if (sex == 0) {
-        start->typed_data()[column] = first_haplotypes(map.loci, intercept[column], effect, deviation, haplotypes);
+      if (part < 2) {
+        run.fill_jumps(map, part, (int)columns, effect, deviation, haplotypes, jump->typed_data() + part * places + column);
+      } else if (part == 2) {
+        start->typed_data()[column] = run.first_haplotypes(map, intercept[column], effect, deviation, haplotypes);
       } else if (dominant) {
-        fill_pairs(map, (int)columns, deviation, haplotypes, pair->typed_data() + column);
+        run.fill_pairs(map, (int)columns, deviation, haplotypes, pair->typed_data() + column);
       }
     });
     return ffi::Error::Success();

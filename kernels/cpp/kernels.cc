@@ -2,6 +2,7 @@
 #include "kernels.h"
 
 #include "hatch.h"
+#include "suffix.h"
 #include "sweep.h"
 
 #define JAXBREED_JOIN(a, b) a##b
@@ -33,7 +34,8 @@ void score(const Tables& tables, const Map& map, const Family& family, Key key, 
 
 const Kernels* JAXBREED_NAME(JAXBREED_SIMD)() {
   using namespace JAXBREED_SIMD;
-  static const Kernels kernels{JAXBREED_QUOTE(JAXBREED_SIMD), kWidth, score, sweep_range, draw_words, gamete};
+  static const Kernels kernels{JAXBREED_QUOTE(JAXBREED_SIMD), kWidth,     fill_jumps, fill_pairs, first_haplotypes,
+                               score, sweep_range, draw_words, gamete};
   return &kernels;
 }
 

@@ -12,6 +12,13 @@ struct Kernels {
   const char* name;
   int width;  // eggs in a vector
 
+  // Suffix tables of one column, as in suffix.h.
+  void (*fill_jumps)(const Map&, int sex, int columns, const int32_t* effects, const int32_t* dominance,
+                     const uint8_t* haplotypes, int32_t* jump);
+  void (*fill_pairs)(const Map&, int columns, const int32_t* dominance, const uint8_t* haplotypes, int32_t* pair);
+  int32_t (*first_haplotypes)(const Map&, int32_t intercept, const int32_t* effects, const int32_t* dominance,
+                              const uint8_t* haplotypes);
+
   // Genetic values of any eggs: out[column * stride + egg].
   void (*score)(const Tables&, const Map&, const Family&, Key, const uint32_t* eggs, int64_t count, int32_t* out,
                 int64_t stride);

@@ -9,7 +9,6 @@
 
 #include "kernels.h"
 #include "pool.h"
-#include "suffix.h"
 
 using namespace jaxbreed;
 
@@ -149,11 +148,11 @@ void try_one(const Kernels& run, const Tables& tables, int number) {
   for (int c = 0; c < columns; ++c) {
     const int32_t* effect = effects.data() + c * map.loci;
     const int32_t* deviation = dominant ? deviations.data() + c * map.loci : nullptr;
-    start[c] = first_haplotypes(map.loci, c, effect, deviation, haplotypes.data());
+    start[c] = run.first_haplotypes(map, c, effect, deviation, haplotypes.data());
     for (int sex = 0; sex < 2; ++sex) {
-      fill_jumps(map, sex, columns, effect, deviation, haplotypes.data(), jump.data() + sex * places + c);
+      run.fill_jumps(map, sex, columns, effect, deviation, haplotypes.data(), jump.data() + sex * places + c);
     }
-    if (dominant) fill_pairs(map, columns, deviation, haplotypes.data(), pair.data() + c);
+    if (dominant) run.fill_pairs(map, columns, deviation, haplotypes.data(), pair.data() + c);
   }
   Family family{columns, start.data(), {jump.data(), jump.data() + places}, dominant ? pair.data() : nullptr};
   const Key key{{(uint32_t)random_words(), (uint32_t)random_words()}};
