@@ -19,7 +19,7 @@ namespace jaxbreed {
 namespace {
 
 constexpr int64_t kAny = -1;
-constexpr int64_t kEggsPerTask = 8192;
+constexpr int64_t kEggsPerTask = 2048;  // eight batches: small enough that threads finish together
 
 std::atomic<const Kernels*> chosen{nullptr};
 

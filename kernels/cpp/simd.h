@@ -177,6 +177,24 @@ inline uint32_t lane_bits(Int v) {
 #endif
 }
 
+// Stores the lanes chosen by `bits` one behind the other; writes a whole vector. Returns how many.
+inline int store_chosen(uint32_t* to, Word v, uint32_t bits) {
+#if defined(__AVX512F__)
+  store(to, (Word)_mm512_maskz_compress_epi32((__mmask16)bits, (__m512i)v));
+#elif defined(__AVX2__) && defined(__BMI2__)
+  const uint64_t bytes = _pdep_u64(bits, 0x0101010101010101u) * 0xFFu;
+  const __m128i order = _mm_cvtsi64_si128((long long)_pext_u64(0x0706050403020100u, bytes));
+  store(to, (Word)_mm256_permutevar8x32_epi32((__m256i)v, _mm256_cvtepu8_epi32(order)));
+#else
+  Word kept{};
+  for (int lane = 0, at = 0; lane < kWidth; ++lane) {
+    if (bits >> lane & 1) kept[at++] = v[lane];
+  }
+  store(to, kept);
+#endif
+  return __builtin_popcount(bits);
+}
+
 inline bool any(Int v) { return lane_bits(v) != 0; }
 
 }  // namespace jaxbreed::JAXBREED_SIMD

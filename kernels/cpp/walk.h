@@ -43,9 +43,57 @@ struct Batch {
   Word egg[kVectors];
   Word phases[2][kMaxChromosomes / 32][kVectors];  // [gamete][word][vector]
   std::vector<Lanes> values;                       // [column][vector]
+  std::vector<Lanes> changes;                      // the same, of the gametes being walked, in their order
   Record record;
 
   Int* column(int c) { return &values[(size_t)c * kVectors].of; }
+  Int* change(int c) { return &changes[(size_t)c * kVectors].of; }
+};
+
+// The gametes of a batch on their way along the map. While all move in step they stand where their eggs stand in the
+// batch; when many have come to the end, the others close ranks.
+struct Gametes {
+  Word egg[kVectors], place[kVectors];  // `place`: of its egg in the batch
+  Int last[kVectors];                   // position of the last crossover
+  Int chromosome[kVectors], odd[kVectors];
+  Int arm[kVectors], state[kVectors], limit[kVectors];  // with interference
+  Word phases[kMaxChromosomes / 32][kVectors];
+  int vectors;  // in use
+
+  // Adds the changes of the lanes in `bits` of vector `v` to the values of their eggs.
+  static void hand_over(Batch& batch, int columns, const Word* place, int v, uint32_t bits) {
+    for (; bits; bits &= bits - 1) {
+      const int lane = __builtin_ctz(bits);
+      for (int c = 0; c < columns; ++c) {
+        reinterpret_cast<int32_t*>(batch.column(c))[place[v][lane]] += batch.change(c)[v][lane];
+      }
+    }
+  }
+
+  // Moves the gametes that are still under way together; returns the number of vectors they fill.
+  int close_ranks(Batch& batch, int columns, int phase_words, bool renewal, Int end, int last_arm) {
+    int lanes = 0;
+    for (int v = 0; v < vectors; ++v) {
+      const uint32_t on = lane_bits(last[v] < end);
+      hand_over(batch, columns, place, v, ~on & (uint32_t)((1ull << kWidth) - 1));
+      const auto move = [&](auto* array) {
+        store_chosen(reinterpret_cast<uint32_t*>(array) + lanes, (Word)array[v], on);
+      };
+      move(egg), move(place), move(last), move(chromosome), move(odd);
+      if (renewal) move(arm), move(state), move(limit);
+      for (int w = 0; w < phase_words; ++w) move(phases[w]);
+      for (int c = 0; c < columns; ++c) move(batch.change(c));
+      lanes += __builtin_popcount(on);
+    }
+    vectors = (lanes + kWidth - 1) / kWidth;
+    // What is left over in the last vector has arrived and changes nothing.
+    for (int lane = lanes; lane < vectors * kWidth; ++lane) {
+      last[lane / kWidth][lane % kWidth] = limit[lane / kWidth][lane % kWidth] = end[0];
+      arm[lane / kWidth][lane % kWidth] = last_arm;
+      for (int c = 0; c < columns; ++c) batch.change(c)[lane / kWidth][lane % kWidth] = 0;
+    }
+    return vectors;
+  }
 };
 
 inline void draw_phases(const Map& map, Key key, Batch& batch) {
@@ -92,8 +140,7 @@ void walk_gamete(const Tables& tables, const Map& map, const Family& family, Key
   const int32_t *const jumps = family.jump[sex], *const borders = map.border[sex];
   const uint32_t *const cells = map.cell[sex], *const gaps = tables.gap, *const ranks = map.slot_rank[sex];
   const int sub_shift = map.sub_shift, columns = family.columns;
-  Int *const values = batch.column(0), *const others = kColumns == 2 ? batch.column(1) : nullptr;
-  const Word(*phases)[kVectors] = batch.phases[sex];
+  Int *const values = batch.change(0), *const others = kColumns == 2 ? batch.change(1) : nullptr;
   const int phase_words = (map.chromosomes + 31) / 32;
   const uint32_t purpose = kCrossovers + (sex ? kSire : 0u);
   const Int end = ints(map.end[sex]), arms = ints(map.arms - 1), length = ints(borders[0]);
@@ -102,19 +149,24 @@ void walk_gamete(const Tables& tables, const Map& map, const Family& family, Key
   bool even = true;
   for (int a = 0; a + 1 < map.arms; ++a) even &= borders[a] == (a + 1) * borders[0];
   Record& record = batch.record;
-  Int last[kVectors], chromosome[kVectors], odd[kVectors], arm[kVectors], state[kVectors], limit[kVectors];
+  Gametes gametes;
+  gametes.vectors = batch.vectors;
   int active[kVectors + kTogether], steps[kVectors];
   int count = 0;
   for (int v = 0; v < batch.vectors; ++v) {
-    last[v] = odd[v] = arm[v] = state[v] = ints(0);
-    chromosome[v] = ints(-1);
-    limit[v] = ints(borders[0]);
+    gametes.egg[v] = batch.egg[v];
+    gametes.last[v] = gametes.odd[v] = gametes.arm[v] = gametes.state[v] = ints(0);
+    gametes.chromosome[v] = ints(-1);
+    gametes.limit[v] = length;
+    for (int lane = 0; lane < kWidth; ++lane) gametes.place[v][lane] = (uint32_t)(v * kWidth + lane);
+    for (int w = 0; w < phase_words; ++w) gametes.phases[w][v] = batch.phases[sex][w][v];
+    for (int c = 0; c < columns; ++c) batch.change(c)[v] = ints(0);
     steps[v] = 0;
     if (map.end[sex] > 0) active[count++] = v;
   }
   for (uint32_t block = 0; count > 0; ++block) {
     if constexpr (kRecord) record.need(kGaps * ((int)block + 1) + 1);
-    int kept = 0;
+    int kept = 0, under_way = 0;
     for (int from = 0; from < count; from += kTogether) {
       const int together = std::min(kTogether, count - from);
       int now[kTogether];
@@ -122,7 +174,7 @@ void walk_gamete(const Tables& tables, const Map& map, const Family& family, Key
       for (int i = 0; i < kTogether; ++i) now[i] = active[from + (i < together ? i : 0)];
       Word low[kTogether], high[kTogether], word[kSteps], slot[kSteps];
       Int position[kSteps], crossed[kSteps], back[kSteps];
-      for (int i = 0; i < kTogether; ++i) low[i] = batch.egg[now[i]];
+      for (int i = 0; i < kTogether; ++i) low[i] = gametes.egg[now[i]];
       threefry<kTogether>(key, purpose + block, low, high);
       for (int i = 0; i < kTogether; ++i) {
         word[kGaps * i] = low[i] & kGapMask;
@@ -134,7 +186,7 @@ void walk_gamete(const Tables& tables, const Map& map, const Family& family, Key
       if constexpr (kRenewal) {
         Int at[kTogether], on[kTogether], fresh[kTogether], border[kTogether];
         for (int i = 0; i < kTogether; ++i) {
-          at[i] = last[now[i]], on[i] = arm[now[i]], fresh[i] = state[now[i]], border[i] = limit[now[i]];
+          at[i] = gametes.last[now[i]], on[i] = gametes.arm[now[i]], fresh[i] = gametes.state[now[i]], border[i] = gametes.limit[now[i]];
         }
         for (int g = 0; g < kGaps; ++g) {
           for (int i = 0; i < kTogether; ++i) {
@@ -153,17 +205,17 @@ void walk_gamete(const Tables& tables, const Map& map, const Family& family, Key
           }
         }
         for (int i = 0; i < together; ++i) {
-          last[now[i]] = at[i], arm[now[i]] = on[i], state[now[i]] = fresh[i], limit[now[i]] = border[i];
+          gametes.last[now[i]] = at[i], gametes.arm[now[i]] = on[i], gametes.state[now[i]] = fresh[i], gametes.limit[now[i]] = border[i];
         }
       } else {
         for (int i = 0; i < kSteps; ++i) position[i] = exponential_gap(gaps, word[i]);
         for (int i = 0; i < kTogether; ++i) {
-          Int at = last[now[i]];
+          Int at = gametes.last[now[i]];
           for (int g = kGaps * i; g < kGaps * (i + 1); ++g) {
             at = smaller(at + position[g], end);
             position[g] = at;
           }
-          if (i < together) last[now[i]] = at;
+          if (i < together) gametes.last[now[i]] = at;
         }
       }
 
@@ -180,16 +232,16 @@ void walk_gamete(const Tables& tables, const Map& map, const Family& family, Key
       // Which way each goes: back from the second haplotype (-1) or forward from the first (0).
       for (int i = 0; i < together; ++i) {
         const int v = now[i];
-        Int before = chromosome[v], turned = odd[v];
+        Int before = gametes.chromosome[v], turned = gametes.odd[v];
         for (int g = kGaps * i; g < kGaps * (i + 1); ++g) {
           Int here = (Int)word[g];
           if constexpr (kRenewal) here |= ~crossed[g];  // a chromosome's start is on no chromosome
           turned = (here == before) & ~turned;
           before = here;
-          back[g] = -(Int)(phase_at(phases, phase_words, word[g], v) & 1u) ^ turned;
+          back[g] = -(Int)(phase_at(gametes.phases, phase_words, word[g], v) & 1u) ^ turned;
         }
-        chromosome[v] = before;
-        odd[v] = turned;
+        gametes.chromosome[v] = before;
+        gametes.odd[v] = turned;
       }
 
       // What each changes.
@@ -228,11 +280,21 @@ void walk_gamete(const Tables& tables, const Map& map, const Family& family, Key
         }
       }
       for (int i = 0; i < together; ++i) {
+        const uint32_t on = lane_bits(position[kGaps * i + kGaps - 1] < end);
+        under_way += __builtin_popcount(on);
         active[kept] = now[i];
-        kept += any(position[kGaps * i + kGaps - 1] < end);
+        kept += on != 0;
       }
     }
     count = kept;
+    // Recorded crossovers must stay with their lanes. Else, once a quarter of the lanes would walk for nothing:
+    if (!kRecord && count > kTogether && 4 * under_way < 3 * count * kWidth) {
+      count = gametes.close_ranks(batch, columns, phase_words, kRenewal, end, map.arms - 1);
+      for (int v = 0; v < count; ++v) active[v] = v;
+    }
+  }
+  for (int v = 0; v < gametes.vectors; ++v) {
+    Gametes::hand_over(batch, columns, gametes.place, v, (uint32_t)((1ull << kWidth) - 1));
   }
   if constexpr (kRecord) {
     for (int v = 0; v < batch.vectors; ++v) {
@@ -316,6 +378,7 @@ void walk_both(const Tables& tables, const Map& map, const Family& family, Key k
 // Scores the eggs in `batch.egg`; results in `batch.column(...)`.
 inline void score_batch(const Tables& tables, const Map& map, const Family& family, Key key, Batch& batch) {
   batch.values.resize((size_t)family.columns * kVectors);
+  batch.changes.resize((size_t)family.columns * kVectors);
   for (int column = 0; column < family.columns; ++column) {
     for (int v = 0; v < batch.vectors; ++v) batch.column(column)[v] = ints(family.start[column]);
   }
