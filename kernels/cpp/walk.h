@@ -28,9 +28,7 @@ struct Record {
     const size_t size = (size_t)steps * kStep;
     if (ranks.size() < size) ranks.resize(std::max(size, 2 * ranks.size()));
   }
-  uint32_t* at(int step, int sex, int vector) {
-    return ranks.data() + (size_t)step * kStep + (size_t)sex * kBatch + (size_t)vector * kWidth;
-  }
+  uint32_t* row(int step, int sex) { return ranks.data() + (size_t)step * kStep + (size_t)sex * kBatch; }
 };
 
 struct Lanes {
@@ -151,8 +149,10 @@ void walk_gamete(const Tables& tables, const Map& map, const Family& family, Key
   Record& record = batch.record;
   Gametes gametes;
   gametes.vectors = batch.vectors;
-  int active[kVectors + kTogether], steps[kVectors];
+  int active[kVectors + kTogether];
   int count = 0;
+  bool in_place = true;  // nobody has closed ranks yet
+  if constexpr (kRecord) record.need(1);
   for (int v = 0; v < batch.vectors; ++v) {
     gametes.egg[v] = batch.egg[v];
     gametes.last[v] = gametes.odd[v] = gametes.arm[v] = gametes.state[v] = ints(0);
@@ -161,7 +161,7 @@ void walk_gamete(const Tables& tables, const Map& map, const Family& family, Key
     for (int lane = 0; lane < kWidth; ++lane) gametes.place[v][lane] = (uint32_t)(v * kWidth + lane);
     for (int w = 0; w < phase_words; ++w) gametes.phases[w][v] = batch.phases[sex][w][v];
     for (int c = 0; c < columns; ++c) batch.change(c)[v] = ints(0);
-    steps[v] = 0;
+    if constexpr (kRecord) store(record.row(0, sex) + v * kWidth, words(kNobody));
     if (map.end[sex] > 0) active[count++] = v;
   }
   for (uint32_t block = 0; count > 0; ++block) {
@@ -172,6 +172,8 @@ void walk_gamete(const Tables& tables, const Map& map, const Family& family, Key
       int now[kTogether];
       // A short group repeats its first vector; the repetition's results are not used.
       for (int i = 0; i < kTogether; ++i) now[i] = active[from + (i < together ? i : 0)];
+      uint32_t walking[kTogether];  // lanes that have not arrived before this block
+      for (int i = 0; kRecord && i < kTogether; ++i) walking[i] = lane_bits(gametes.last[now[i]] < end);
       Word low[kTogether], high[kTogether], word[kSteps], slot[kSteps];
       Int position[kSteps], crossed[kSteps], back[kSteps];
       for (int i = 0; i < kTogether; ++i) low[i] = gametes.egg[now[i]];
@@ -271,11 +273,19 @@ void walk_gamete(const Tables& tables, const Map& map, const Family& family, Key
       if constexpr (kRecord) {
         for (int i = 0; i < together; ++i) {
           const int v = now[i];
-          for (int g = kGaps * i; g < kGaps * (i + 1); ++g) {
-            Word rank = gather(ranks, slot[g]);
-            if constexpr (kRenewal) rank |= (Word)~crossed[g] & 1u;
-            rank |= (Word)(position[g] >= end);  // kNobody
-            store(record.at(steps[v]++, sex, v), rank);
+          for (int g = 0; g < kGaps; ++g) {
+            Word rank = gather(ranks, slot[kGaps * i + g]);
+            if constexpr (kRenewal) rank |= (Word)~crossed[kGaps * i + g] & 1u;
+            rank |= (Word)(position[kGaps * i + g] >= end);  // kNobody
+            uint32_t* const row = record.row(kGaps * (int)block + g, sex);
+            if (in_place) {
+              store(row + v * kWidth, rank);
+            } else {
+              for (uint32_t bits = walking[i]; bits; bits &= bits - 1) {
+                const int lane = __builtin_ctz(bits);
+                row[gametes.place[v][lane]] = rank[lane];
+              }
+            }
           }
         }
       }
@@ -287,26 +297,23 @@ void walk_gamete(const Tables& tables, const Map& map, const Family& family, Key
       }
     }
     count = kept;
-    // Recorded crossovers must stay with their lanes. Else, once a quarter of the lanes would walk for nothing:
-    if (!kRecord && count > kTogether && 4 * under_way < 3 * count * kWidth) {
+    // Once a quarter of the lanes would walk for nothing:
+    if (count > kTogether && 4 * under_way < 3 * count * kWidth) {
       count = gametes.close_ranks(batch, columns, phase_words, kRenewal, end, map.arms - 1);
       for (int v = 0; v < count; ++v) active[v] = v;
+      in_place = false;
     }
   }
   for (int v = 0; v < gametes.vectors; ++v) {
     Gametes::hand_over(batch, columns, gametes.place, v, (uint32_t)((1ull << kWidth) - 1));
   }
-  if constexpr (kRecord) {
-    for (int v = 0; v < batch.vectors; ++v) {
-      record.need(steps[v] + 1);
-      store(record.at(steps[v], sex, v), words(kNobody));
-    }
-  }
 }
 
 // Dominance at loci where both parents are heterozygous: the recorded crossovers of both gametes in one order. Whether
 // the gametes carry like haplotypes changes at each of them.
-inline void add_pairs(const Map& map, const Family& family, Batch& batch) {
+template <int kColumns>
+void add_pairs(const Map& map, const Family& family, Batch& batch) {
+  constexpr int kMerged = 2;  // vectors side by side: as many as registers hold
   const int phase_words = (map.chromosomes + 31) / 32, columns = family.columns;
   Word unlike[kMaxChromosomes / 32][kVectors];
   for (int w = 0; w < phase_words; ++w) {
@@ -322,44 +329,62 @@ inline void add_pairs(const Map& map, const Family& family, Batch& batch) {
   }
   Word lane;
   for (int i = 0; i < kWidth; ++i) lane[i] = i;
-  const uint32_t* records = batch.record.ranks.data();
-  for (int from = 0; from < batch.vectors; from += kTogether) {
-    Word head[2][kTogether], at[2][kTogether];  // the next crossover of each gamete and where it is recorded
-    Int chromosome[kTogether], odd[kTogether];
-    for (int i = 0; i < kTogether; ++i) {
-      for (int sex = 0; sex < 2; ++sex) {
-        at[sex][i] = lane + (uint32_t)(sex * kBatch + (from + i) * kWidth);
-        head[sex][i] = gather(records, at[sex][i]);
-      }
+  const uint32_t* const records = batch.record.ranks.data();
+  const int32_t* const pairs = family.pair;
+  static_assert(kTogether % kMerged == 0);
+  for (int from = 0; from < batch.vectors; from += kMerged) {
+    // The next crossover of the dam's and of the sire's gamete, and where each is recorded.
+    Word dam[kMerged], sire[kMerged], dam_at[kMerged], sire_at[kMerged];
+    Int chromosome[kMerged], odd[kMerged], first_change[kMerged], second_change[kMerged];
+    for (int i = 0; i < kMerged; ++i) {
+      dam_at[i] = lane + (uint32_t)((from + i) * kWidth);
+      sire_at[i] = dam_at[i] + (uint32_t)kBatch;
+      dam[i] = load(records + (from + i) * kWidth);
+      sire[i] = load(records + kBatch + (from + i) * kWidth);
       chromosome[i] = ints(-1);
-      odd[i] = ints(0);
+      odd[i] = first_change[i] = second_change[i] = ints(0);
     }
     for (;;) {
       Word nobody = words(kNobody);
-      for (int i = 0; i < kTogether; ++i) nobody &= head[0][i] & head[1][i];
+      for (int i = 0; i < kMerged; ++i) nobody &= dam[i] & sire[i];
       if (!any((Int)(nobody != kNobody))) break;
-      for (int i = 0; i < kTogether; ++i) {
-        const Word sire = (Word)(head[1][i] < head[0][i]);
-        const Word first = sire ? head[1][i] : head[0][i];
-        const Int crossed = (Int)(first & 1u) - 1;
-        const Word here = first >> 24;
+      for (int i = 0; i < kMerged; ++i) {
+        const Word sires = (Word)(sire[i] < dam[i]);
+        const Word next = sires ? sire[i] : dam[i];
+        // The gamete that was behind moves on, unless it has no more.
+        const Word on = (Word)(next != kNobody) & Record::kStep;
+        dam_at[i] += on & ~sires;
+        sire_at[i] += on & sires;
+        const Word behind = gather(records, sires ? sire_at[i] : dam_at[i]);
+        dam[i] = sires ? dam[i] : behind;
+        sire[i] = sires ? behind : sire[i];
+
+        const Int crossed = (Int)(next & 1u) - 1;
+        const Word here = next >> 24;
         const Int turned = ((Int)here == chromosome[i]) & odd[i];
         const Int back = -(Int)(phase_at(unlike, phase_words, here, from + i) & 1u) ^ turned;
-        const Word rank = ((first & 0xFFFFFFu) >> 1) & (Word)crossed;
-        for (int column = 0; column < columns; ++column) {
-          const Int jump = gather(family.pair + column, rank * (uint32_t)columns) & crossed;
-          batch.column(column)[from + i] += (jump ^ back) - back;
-        }
+        const Word rank = ((next & 0xFFFFFFu) >> 1) & (Word)crossed;
         chromosome[i] = (Int)here;
         odd[i] = turned ^ crossed;
-        // The gamete that was behind moves on, unless it has no more.
-        const Word on = (Word)(first != kNobody) & Record::kStep;
-        at[0][i] += on & ~sire;
-        at[1][i] += on & sire;
-        const Word next = gather(records, sire ? at[1][i] : at[0][i]);
-        head[0][i] = sire ? head[0][i] : next;
-        head[1][i] = sire ? next : head[1][i];
+        if constexpr (kColumns == 1) {
+          const Int jump = gather(pairs, rank) & crossed;
+          first_change[i] += (jump ^ back) - back;
+        } else if constexpr (kColumns == 2) {
+          Word first, second;
+          gather_pair<2>(pairs, rank, first, second);
+          first_change[i] += (((Int)first & crossed) ^ back) - back;
+          second_change[i] += (((Int)second & crossed) ^ back) - back;
+        } else {
+          for (int column = 0; column < columns; ++column) {
+            const Int jump = gather(pairs + column, rank * (uint32_t)columns) & crossed;
+            batch.column(column)[from + i] += (jump ^ back) - back;
+          }
+        }
       }
+    }
+    for (int i = 0; i < kMerged; ++i) {
+      if constexpr (kColumns != 0) batch.column(0)[from + i] += first_change[i];
+      if constexpr (kColumns == 2) batch.column(1)[from + i] += second_change[i];
     }
   }
 }
@@ -373,6 +398,7 @@ void walk_both(const Tables& tables, const Map& map, const Family& family, Key k
       walk_gamete<kColumns, kRecord, false>(tables, map, family, key, sex, batch);
     }
   }
+  if constexpr (kRecord) add_pairs<kColumns>(map, family, batch);
 }
 
 // Scores the eggs in `batch.egg`; results in `batch.column(...)`.
@@ -395,7 +421,6 @@ inline void score_batch(const Tables& tables, const Map& map, const Family& fami
     default:
       pairs ? walk_both<0, true>(tables, map, family, key, batch) : walk_both<0, false>(tables, map, family, key, batch);
   }
-  if (pairs) add_pairs(map, family, batch);
 }
 
 // Vectors needed for so many eggs.
