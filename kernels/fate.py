@@ -22,7 +22,8 @@ class Noise:
 
     Attributes:
       mantissa: int32 (trait, trait); the absolute values of a row add up to less than 2**15.
-      shift: int32 (trait,); trait i deviates by 2**(shift_i - 12) x sum_j mantissa_ij x z_j, z in units of 2**-12 SD.
+      shift: int32 (trait,), -12 to 43; trait i deviates by 2**(shift_i - 12) x sum_j mantissa_ij x z_j, z in units of
+        2**-12 SD.
     """
 
     mantissa: Array

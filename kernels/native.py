@@ -24,16 +24,28 @@ from jaxbreed.kernels.walkmap import WalkMap
 
 _LIBRARY = "libjaxbreed_native"
 _CALLS = ("suffix", "score", "sweep", "hatch", "draw_words")
+SPECIFICATION = 2
+"""Counts up whenever these modules change what the kernels return; the library says which it follows."""
 INSTRUCTION_SETS = ("avx512", "avx2", "baseline")
 
 
 @cache
 def library() -> ctypes.CDLL | None:
-    """The shared library, its calls made known to XLA; None if it was not built."""
+    """The shared library, its calls made known to XLA; None if it was not built.
+
+    Raises:
+      RuntimeError: it was built from other sources than these.
+    """
     path = _find()
     if path is None:
         return None
     found = ctypes.CDLL(str(path))
+    follows = found.jaxbreed_specification() if hasattr(found, "jaxbreed_specification") else 1
+    if follows != SPECIFICATION:
+        raise RuntimeError(
+            f"the native kernels in {path} follow specification {follows}, this jaxbreed {SPECIFICATION}: "
+            "install jaxbreed again to build them anew"
+        )
     found.jaxbreed_instruction_set.restype = ctypes.c_char_p
     found.jaxbreed_use_instruction_set.argtypes = [ctypes.c_char_p]
     for call in _CALLS:

@@ -60,8 +60,11 @@ def renewal_table(shape: float) -> np.ndarray:
     chromatid with chance one half (no chromatid interference), so that a gamete's own crossovers are a renewal
     process too, of rate 1 per Morgan.
 
+    Between knots the quantiles are interpolated: for shapes to 12 they are right to 1e-4 Morgan, for 24 to 5e-4, the
+    mean number of crossovers to 1e-4.
+
     Args:
-      shape: at least 1 (1 gives exponential distances).
+      shape: 1 to 24 (1 gives exponential distances).
 
     Returns:
       int32 (2 states, 2 sides, 21 octaves, 33 knots), units of 2**-20 Morgan. States: 0 from the start of a chromosome,

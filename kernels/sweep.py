@@ -25,7 +25,7 @@ class Assay:
     Attributes:
       weight: int32 (trait,), index weights; absolute values add up to at most 2**14.
       noise: environmental deviations.
-      unit: int32 (2 x trait,), binary logarithm of the unit of the moments: genetic values, then phenotypes.
+      unit: int32 (2 x trait,), binary logarithm of the unit of the moments, 0 to 30: genetic values, then phenotypes.
       survival: uint32 (), from `survival_threshold`.
       lanes: eggs scored side by side.
       screened: eggs whose fate is drawn at a time; the living are then scored `lanes` at a time. 0: all live.

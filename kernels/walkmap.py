@@ -23,7 +23,7 @@ from jaxbreed.kernels.quantiles import UNIT_BITS, renewal_table
 MAX_CHROMOSOMES = 250
 MAX_MORGANS = 1000.0
 MAX_LOCI = 2**23 - 1 - MAX_CHROMOSOMES
-MAX_INTERFERENCE = 50.0
+MAX_INTERFERENCE = 24.0
 
 
 @jax.tree_util.register_dataclass
@@ -118,7 +118,7 @@ def build_walk_map(
 
     Raises:
       ValueError: more than 250 chromosomes, more than 1,000 Morgans, more than 8 million loci, interference not
-        between 1 and 50.
+        between 1 and 24.
     """
     chromosomes = length.shape[1]
     if not 1 <= chromosomes <= MAX_CHROMOSOMES:

@@ -86,6 +86,37 @@ def test_an_explicit_name_never_falls_back(not_built):
         native.use_instruction_set("avx2")
 
 
+@built
+def test_a_library_of_other_sources_is_refused(monkeypatch):
+    monkeypatch.setattr(native, "SPECIFICATION", native.SPECIFICATION + 1)
+    native.library.cache_clear()
+    with pytest.raises(RuntimeError, match="install jaxbreed again to build them anew"):
+        kernels.implementations()
+    monkeypatch.undo()
+    assert native.library() is not None
+
+
+@built
+def test_shared_functions_come_from_the_objects_for_every_processor():
+    """Of a function that several objects hold the linker keeps one: it must not use the registers of AVX."""
+    if shutil.which("objdump") is None or shutil.which("nm") is None:
+        pytest.skip("no objdump")
+    path = native.describe().path
+    symbols = subprocess.run(["nm", "-D", "-S", "-C", path], capture_output=True, text=True, check=True).stdout
+    shared = 0
+    for line in symbols.splitlines():
+        start, size, kind, name = (*line.split(maxsplit=3), "", "", "", "")[:4]
+        if kind != "W" or "::avx2::" in name or "::avx512::" in name:
+            continue
+        stop = hex(int(start, 16) + int(size, 16))
+        command = ["objdump", "-d", f"--start-address=0x{start}", f"--stop-address={stop}", path]
+        code = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        assert "%ymm" not in code, name
+        assert "%zmm" not in code, name
+        shared += 1
+    assert shared > 0
+
+
 def test_unknown_names_are_refused():
     with pytest.raises(ValueError, match='implementation is \'cuda\'; it must be "native", "xla" or None'):
         score("cuda")
@@ -213,7 +244,11 @@ def test_cpp_under_sanitizers(tmp_path, instructions):
         *sanitizers,
     ]
     binary = tmp_path / "kernels"
-    sources = [os.path.join(root, "kernels.cc"), os.path.join(os.path.dirname(__file__), "cpp", "kernels_test.cc")]
+    sources = [
+        os.path.join(root, "kernels.cc"),
+        os.path.join(root, "partial.cc"),
+        os.path.join(os.path.dirname(__file__), "cpp", "kernels_test.cc"),
+    ]
     build = subprocess.run(
         [*command, f"-DJAXBREED_TESTED={instructions}_kernels", f"-I{root}", *sources, "-o", str(binary)],
         capture_output=True,

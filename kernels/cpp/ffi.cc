@@ -1,5 +1,5 @@
-// The kernels as XLA custom calls. native.py calls them and is the only one that does; every shape is checked here
-// again, so that a wrong call is an error and never a crash.
+// The kernels as XLA custom calls. native.py calls them and is the only one that does; every type and shape is checked
+// here again, so that a wrong call is an error. The numbers inside a map are trusted: they are build_walk_map's.
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
@@ -185,6 +185,7 @@ ffi::Error suffix_impl(ffi::ThreadPool pool, ffi::RemainingArgs args, int64_t su
     const int32_t* dominance = in.read_with_shape<ffi::S32>("dominance", {kAny, map.loci}, &dominant);
     if (in.good() && dominant != 0 && dominant != columns) in.fail("dominance must have as many columns as effects");
     const size_t places = (size_t)map.slots * columns;
+    if (in.good() && start->element_count() != (size_t)columns) in.fail("start has another shape than (column,)");
     if (in.good() && jump->element_count() != 2 * places) in.fail("jump has another shape than (2, slot, column)");
     if (in.good() && dominant && pair->element_count() != (size_t)((map.loci + map.chromosomes) * columns)) {
       in.fail("pair has another shape than (rank, column)");
@@ -258,12 +259,13 @@ ffi::Error sweep_impl(ffi::ThreadPool pool, ffi::RemainingArgs args, int64_t sub
     }
     const size_t variables = 2 * (size_t)traits;
     if (in.good() && (rank->element_count() % 2 != 0 || egg->element_count() != rank->element_count() ||
-                      first->element_count() != variables || high->element_count() != variables * variables ||
+                      first->element_count() != variables || count->element_count() != 1 ||
+                      survivors->element_count() != 1 || high->element_count() != variables * variables ||
                       low->element_count() != variables * variables)) {
       in.fail("the results have other shapes than sweep.Tested");
     }
     for (size_t i = 0; in.good() && i < variables; ++i) {
-      if (assay.unit[i] < 0 || assay.unit[i] > 31) in.fail("unit must be 0 to 31");
+      if (assay.unit[i] < 0 || assay.unit[i] > 30) in.fail("unit must be 0 to 30");
     }
     for (int64_t i = 0; in.good() && i < traits; ++i) {
       if (assay.shift[i] < -19 || assay.shift[i] > 43) in.fail("shift must be -19 to 43");
@@ -280,7 +282,8 @@ ffi::Error sweep_impl(ffi::ThreadPool pool, ffi::RemainingArgs args, int64_t sub
     const int64_t total = all_scored ? laid : std::min(laid, most);
     const int64_t tasks = (total + kEggsPerTask - 1) / kEggsPerTask;
     const int workers = (int)std::min<int64_t>(workers_for(pool, share), std::max<int64_t>(tasks, 1));
-    std::vector<Partial> partial(workers, Partial(assay.kept, (int)variables));
+    std::vector<Partial> partial;
+    for (int worker = 0; worker < workers; ++worker) partial.emplace_back(assay.kept, (int)variables);
     const auto range = [&](int64_t task, int64_t room, bool only_count, Partial& into) {
       const int64_t from = task * kEggsPerTask, to = std::min(from + kEggsPerTask, total);
       const int64_t before = into.count;
@@ -362,6 +365,7 @@ ffi::Error draw_words_impl(ffi::ThreadPool pool, ffi::RemainingArgs args, int64_
     const Key key = read_key(in);
     int64_t eggs = 0;
     const uint32_t* egg = in.read_with_shape<ffi::U32>("eggs", {kAny}, &eggs);
+    if (in.good() && sum->element_count() != 1) in.fail("the result is not one number");
     if (!in.good()) return in.error();
     const Kernels& run = kernels();
     std::atomic<uint32_t> total{0};
@@ -399,6 +403,9 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxbreed_draw_words, jaxbreed::draw_words_impl,
                               JAXBREED_CALL().Ret<ffi::Buffer<ffi::U32>>());
 
 extern "C" {
+
+// Number of the specification (the Python modules) that this library follows; native.py must say the same.
+int jaxbreed_specification() { return 2; }
 
 // Name of the instruction set in use.
 const char* jaxbreed_instruction_set() { return jaxbreed::kernels().name; }

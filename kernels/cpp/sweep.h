@@ -37,11 +37,11 @@ inline void add_environment(const Tables& tables, const Assay& assay, Key key, B
 inline void add_moments(const Assay& assay, const int32_t* centre, int eggs, Int* const* values, Partial& partial) {
   const int variables = 2 * assay.traits;
   constexpr int32_t kLargest = (1 << 14) - 1;
-  static thread_local std::vector<int32_t> storage;
-  std::vector<int32_t>& scratch = storage;
-  scratch.resize((size_t)variables * kBatch);
+  static thread_local std::vector<Lanes> storage;
+  std::vector<Lanes>& scratch = storage;
+  scratch.resize((size_t)variables * kVectors);
   for (int a = 0; a < variables; ++a) {
-    int32_t* q = scratch.data() + (size_t)a * kBatch;
+    int32_t* q = reinterpret_cast<int32_t*>(&scratch[(size_t)a * kVectors].of);
     const int shift = assay.unit[a];
     const int32_t half = (int32_t)((1u << shift) >> 1) - centre[a];
     for (int v = 0; v < (eggs + kWidth - 1) / kWidth; ++v) {
@@ -54,7 +54,7 @@ inline void add_moments(const Assay& assay, const int32_t* centre, int eggs, Int
     for (int i = 0; i < eggs; ++i) sum += q[i];
     partial.first[a] += sum;
     for (int b = 0; b <= a; ++b) {
-      const int32_t* other = scratch.data() + (size_t)b * kBatch;
+      const int32_t* other = reinterpret_cast<int32_t*>(&scratch[(size_t)b * kVectors].of);
       int64_t product = 0;
       for (int i = 0; i < eggs; ++i) product += (int64_t)q[i] * other[i];
       partial.product[a * variables + b] += product;

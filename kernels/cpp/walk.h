@@ -22,13 +22,16 @@ constexpr uint32_t kNobody = 0xFFFFFFFFu;
 // kNobody behind the last one.
 struct Record {
   static constexpr uint32_t kStep = 2 * kBatch;  // from one crossover of a gamete to the next
-  std::vector<uint32_t> ranks;
+  struct Rank {
+    uint32_t of;
+  };
+  std::vector<Rank> ranks;
 
   void need(int steps) {
     const size_t size = (size_t)steps * kStep;
     if (ranks.size() < size) ranks.resize(std::max(size, 2 * ranks.size()));
   }
-  uint32_t* row(int step, int sex) { return ranks.data() + (size_t)step * kStep + (size_t)sex * kBatch; }
+  uint32_t* row(int step, int sex) { return &ranks[(size_t)step * kStep + (size_t)sex * kBatch].of; }
 };
 
 struct Lanes {
@@ -329,7 +332,7 @@ void add_pairs(const Map& map, const Family& family, Batch& batch) {
   }
   Word lane;
   for (int i = 0; i < kWidth; ++i) lane[i] = i;
-  const uint32_t* const records = batch.record.ranks.data();
+  const uint32_t* const records = batch.record.row(0, 0);
   const int32_t* const pairs = family.pair;
   static_assert(kTogether % kMerged == 0);
   for (int from = 0; from < batch.vectors; from += kMerged) {

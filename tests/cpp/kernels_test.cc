@@ -1,5 +1,6 @@
 // Random maps, families and sizes through the kernels of one instruction set, meant to run under sanitizers: scores
 // must equal hatched gametes added up locus by locus, and a sweep in pieces must equal a sweep in one.
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
