@@ -17,6 +17,9 @@ Scope = Literal["within", "across"]
 Mating = Literal["random", "avoid_sibs", "within_lineage"]
 Sexes = Literal["random", "alternate"]
 LANES = 4096
+"""Eggs scored side by side by the XLA kernels: on a CPU so many that their state stays in the cache."""
+ACCELERATOR_LANES = 1 << 16
+"""On other devices as many as the sums of the moments allow."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,7 +155,8 @@ class Program:
     @property
     def lanes(self) -> int:
         """Eggs scored side by side: small clutches need fewer."""
-        return min(LANES, 1 << max(6, (self.settings.most_tested - 1).bit_length()))
+        most = LANES if jax.default_backend() == "cpu" else ACCELERATOR_LANES
+        return min(most, 1 << max(6, (self.settings.most_tested - 1).bit_length()))
 
     @property
     def screened(self) -> int:

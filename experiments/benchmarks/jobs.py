@@ -53,7 +53,7 @@ class Prepared:
             noise=kernels.build_noise(spread),
             unit=jnp.full(2 * job.columns, 10, jnp.int32),
             survival=jnp.uint32(kernels.survival_threshold(1.0)),
-            lanes=4096,
+            lanes=4096 if jax.default_backend() == "cpu" else 1 << 16,
             screened=0,
             kept=KEPT,
             alternate_sexes=False,
@@ -94,6 +94,9 @@ class Prepared:
             lambda t: kernels.score(t, self.walk_map, (key[0], key[1]), eggs, implementation=job.implementation)
         )
         scores = np.asarray(score(tables))
+        with jax.default_device(jax.devices("cpu")[0]):
+            on_cpu = jax.device_put(tables, jax.devices("cpu")[0])
+            same = bool((np.asarray(score(on_cpu)) == scores).all())
         keys = jnp.broadcast_to(key, (count, 2))
 
         def hatched(parents: np.ndarray) -> np.ndarray:
@@ -109,7 +112,7 @@ class Prepared:
         together = np.diff(np.asarray(self.walk_map.locus_chromosome)) == 0
         seen = ((gametes[..., 1:] != gametes[..., :-1]) & together).sum(-1)
         return {
-            "scores_equal_hatched": bool((values == scores.T).all()),
+            "scores_equal_hatched": bool((values == scores.T).all()) and same,  # and those of the CPU
             "crossovers_per_gamete": round(float(seen.mean()), 3),
             "crossovers_se": round(float(seen.std() / np.sqrt(seen.size)), 3),
         }
