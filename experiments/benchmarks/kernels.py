@@ -3,7 +3,8 @@
     python experiments/benchmarks/kernels.py -o experiments/benchmarks/results/kernels
 
 writes kernels.json, kernels.md and kernels.png. All jobs take turns in one process, round after round, so that a
-machine whose speed drifts treats them alike; a time is the median of the rounds. Compilation is timed apart. Memory
+machine whose speed drifts treats them alike; each runs once untimed before it is timed; a time is the median of the
+rounds. Compilation is timed apart. Memory
 is measured in a process of its own for each clutch size. Beside every time: scores equal to hatched eggs, and the
 crossovers counted in hatched gametes. The floor is the time to draw the random words of the crossovers and nothing
 else. ChromaX takes part where it is installed (`pip install --group bench`).
@@ -125,7 +126,8 @@ def measure(quick: bool, rounds: int) -> list[dict[str, Any]]:
     began = time.perf_counter()
     for turn in range(rounds):
         for index, run in enumerate(runners):
-            times[index].append(timed(run, turn + 1))
+            run(turn + 1)  # once untimed: another job has just had the caches
+            times[index].append(timed(run, turn + rounds + 1))
         left = (time.perf_counter() - began) / (turn + 1) * (rounds - turn - 1)
         print(f"round {turn + 1} of {rounds}, about {left:.0f} s left", flush=True)
     for row, seconds in zip(rows, times, strict=True):
