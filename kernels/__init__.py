@@ -27,19 +27,23 @@ from jaxbreed.kernels.fate import (
     survives,
 )
 from jaxbreed.kernels.moments import Moments
-from jaxbreed.kernels.suffix import SuffixTables
+from jaxbreed.kernels.mutation import Mutation, build_mutation
+from jaxbreed.kernels.suffix import Alleles, SuffixTables
 from jaxbreed.kernels.sweep import Assay, Tested, screen_size, selection_index
 from jaxbreed.kernels.threefry import threefry2x32
 from jaxbreed.kernels.walkmap import WalkMap, build_walk_map
 
 __all__ = [
     "IMPLEMENTATIONS",
+    "Alleles",
     "Assay",
     "Moments",
+    "Mutation",
     "Noise",
     "SuffixTables",
     "Tested",
     "WalkMap",
+    "build_mutation",
     "build_noise",
     "build_walk_map",
     "check_implementation",

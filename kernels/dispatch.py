@@ -13,12 +13,12 @@ from jax.extend.backend import backends
 
 from jaxbreed.kernels import native
 from jaxbreed.kernels.hatch import hatch as reference_hatch
+from jaxbreed.kernels.score import score as reference_score
 from jaxbreed.kernels.suffix import SuffixTables
 from jaxbreed.kernels.suffix import suffix_tables as reference_suffix_tables
 from jaxbreed.kernels.sweep import Assay, Tested
 from jaxbreed.kernels.sweep import sweep as reference_sweep
 from jaxbreed.kernels.walk import Key
-from jaxbreed.kernels.walk import score as reference_score
 from jaxbreed.kernels.walkmap import WalkMap
 
 IMPLEMENTATIONS = ("native", "xla")
@@ -214,6 +214,13 @@ def _check_tables(tables: SuffixTables, walk_map: WalkMap, key: Key) -> int:
     _sized("tables.jump", tables.jump, "int32", (2, walk_map.slots, columns))
     if tables.pair is not None:
         _sized("tables.pair", tables.pair, "int32", (walk_map.ranks, columns))
+    if walk_map.mutation is not None and tables.alleles is None:
+        raise ValueError("tables were built for a map without mutation; build them with this map")
+    if tables.alleles is not None:
+        _sized("tables.alleles.effects", tables.alleles.effects, "int32", (columns, walk_map.loci))
+        _sized("tables.alleles.haplotypes", tables.alleles.haplotypes, "uint8", (2, 2, walk_map.loci))
+        if tables.alleles.dominance is not None:
+            _sized("tables.alleles.dominance", tables.alleles.dominance, "int32", (columns, walk_map.loci))
     if len(key) != 2:
         raise ValueError(f"key has {len(key)} words; it must have two")
     for word in key:

@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 from jax import Array, lax
 
+from jaxbreed.kernels.mutation import Mutation, mutated_loci, mutation_counts
 from jaxbreed.kernels.walk import Crossing, Key, fold_crossovers, phase_words
 from jaxbreed.kernels.walkmap import WalkMap
 
@@ -58,4 +59,19 @@ def _hatch_group(walk_map: WalkMap, key: Array, eggs: Array, dams: Array, sires:
         phase = jnp.stack([word[sex] for word in phases])[chromosome >> 5].T >> (chromosome & 31).astype(jnp.uint32)
         second = (crossed.astype(jnp.uint32) ^ phase) & 1
         gametes.append(jnp.where(second == 1, parent[:, 1], parent[:, 0]))
-    return jnp.stack(gametes, axis=1)
+    young = jnp.stack(gametes, axis=1)
+    return young if walk_map.mutation is None else _mutate(walk_map.mutation, words, eggs, young)
+
+
+def _mutate(mutation: Mutation, key: Key, eggs: Array, young: Array) -> Array:
+    """Gives the mutated loci of the gametes (egg, 2, locus) the other allele."""
+    counts = mutation_counts(key, eggs, mutation)
+    lanes = jnp.arange(eggs.shape[0])[:, None]
+
+    def mutate(number: Array, young: Array) -> Array:
+        locus = mutated_loci(key, eggs, mutation, number, counts).T
+        hit = (locus >= 0).astype(jnp.uint8)
+        at = (lanes, jnp.arange(2), jnp.maximum(locus, 0))
+        return young.at[at].set(young[at] ^ hit)
+
+    return lax.fori_loop(0, jnp.max(counts, initial=0), mutate, young)

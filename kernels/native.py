@@ -16,15 +16,17 @@ import numpy as np
 from jax import Array
 
 from jaxbreed.kernels.moments import Moments
+from jaxbreed.kernels.mutation import Mutation
 from jaxbreed.kernels.quantiles import normal_table, packed_gap_table
-from jaxbreed.kernels.suffix import SuffixTables
+from jaxbreed.kernels.score import middle_value
+from jaxbreed.kernels.suffix import SuffixTables, alleles_for
 from jaxbreed.kernels.sweep import Assay, Tested
-from jaxbreed.kernels.walk import Key, middle_value
+from jaxbreed.kernels.walk import Key
 from jaxbreed.kernels.walkmap import WalkMap
 
 _LIBRARY = "libjaxbreed_native"
 _CALLS = ("suffix", "score", "sweep", "hatch", "draw_words")
-SPECIFICATION = 2
+SPECIFICATION = 3
 """Counts up whenever these modules change what the kernels return; the library says which it follows."""
 INSTRUCTION_SETS = ("avx512", "avx2", "baseline")
 
@@ -90,6 +92,7 @@ def use_instruction_set(name: str | None) -> None:
 
 def _map_arguments(walk_map: WalkMap) -> list[Array]:
     gap = jnp.zeros((0, 0, 0, 0), jnp.int32) if walk_map.gap is None else walk_map.gap
+    mutation = walk_map.mutation or Mutation(jnp.zeros(0, jnp.uint32), jnp.zeros(0, jnp.int32))
     return [
         jnp.asarray(packed_gap_table()),
         jnp.asarray(normal_table()),
@@ -101,12 +104,18 @@ def _map_arguments(walk_map: WalkMap) -> list[Array]:
         walk_map.locus_chromosome,
         walk_map.slot_rank,
         gap,
+        mutation.threshold,
+        mutation.locus,
     ]
 
 
 def _table_arguments(tables: SuffixTables) -> list[Array]:
-    pair = jnp.zeros((0, 0), jnp.int32) if tables.pair is None else tables.pair
-    return [tables.start, tables.jump, pair]
+    none = jnp.zeros((0, 0), jnp.int32)
+    pair = none if tables.pair is None else tables.pair
+    if tables.alleles is None:
+        return [tables.start, tables.jump, pair, none, none, jnp.zeros((0, 0, 0), jnp.uint8)]
+    dominance = none if tables.alleles.dominance is None else tables.alleles.dominance
+    return [tables.start, tables.jump, pair, tables.alleles.effects, dominance, tables.alleles.haplotypes]
 
 
 def _call(name: str, results, walk_map: WalkMap, share: int, *arguments: Array, **attributes):  # type: ignore[no-untyped-def]
@@ -131,7 +140,8 @@ def suffix_tables(
         _struct((0, 0) if dominance is None else (walk_map.ranks, columns), jnp.int32),
     )
     start, jump, pair = _call("suffix", results, walk_map, 1, intercept, effects, haplotypes, given)
-    return SuffixTables(start, jump, None if dominance is None else pair)
+    alleles = alleles_for(walk_map, effects, dominance, haplotypes)
+    return SuffixTables(start, jump, None if dominance is None else pair, alleles)
 
 
 def score(tables: SuffixTables, walk_map: WalkMap, key: Key, eggs: Array) -> Array:

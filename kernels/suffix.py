@@ -11,6 +11,22 @@ from jaxbreed.kernels.walkmap import WalkMap
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
+class Alleles:
+    """What the tables were built from, for mutations.
+
+    Attributes:
+      effects: int32 (column, locus), value of one copy of allele 1.
+      dominance: int32 (column, locus), or None without.
+      haplotypes: uint8 (2, 2, locus), dam and sire, first and second haplotype.
+    """
+
+    effects: Array
+    dominance: Array | None
+    haplotypes: Array
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
 class SuffixTables:
     """Score tables of one family (one dam, one sire).
 
@@ -21,11 +37,13 @@ class SuffixTables:
         just before the slot adds it (from first to second haplotype) or takes it away.
       pair: int32 (rank, column), dominance only: the same for loci at which both parents are heterozygous, and for
         the change from "both gametes carry first or both second haplotypes" to "one of each". None without dominance.
+      alleles: what mutations need to know; None if the map has no mutation.
     """
 
     start: Array
     jump: Array
     pair: Array | None = None
+    alleles: Alleles | None = None
 
 
 def suffix_tables(
@@ -64,7 +82,12 @@ def suffix_tables(
     suffix = _suffix_sums(change)
     rows = jnp.arange(2)[:, None]
     jump = suffix[rows, :, walk_map.first_locus] - suffix[rows, :, walk_map.chromosome_end]
-    return SuffixTables(start, jump, pair)
+    return SuffixTables(start, jump, pair, alleles_for(walk_map, effects, dominance, haplotypes))
+
+
+def alleles_for(walk_map: WalkMap, effects: Array, dominance: Array | None, haplotypes: Array) -> Alleles | None:
+    """What mutations need to know, or None if the map has none."""
+    return None if walk_map.mutation is None else Alleles(effects, dominance, haplotypes)
 
 
 def _suffix_sums(change: Array) -> Array:

@@ -9,9 +9,10 @@ from jax import Array, lax
 
 from jaxbreed.kernels.fate import Noise, bears, environment, sex, survives
 from jaxbreed.kernels.moments import Moments, add_moments, no_moments
+from jaxbreed.kernels.score import middle_value, score
 from jaxbreed.kernels.suffix import SuffixTables
 from jaxbreed.kernels.topk import keep_best, rank_of
-from jaxbreed.kernels.walk import Key, middle_value, score
+from jaxbreed.kernels.walk import Key
 from jaxbreed.kernels.walkmap import WalkMap
 
 WEIGHT_BITS = 14

@@ -12,7 +12,7 @@ from jax import Array
 
 # What a block of random words is for: the upper bits of the second counter word. Bit 23 tells the dam's gamete (0)
 # from the sire's (1); the bits below it are an index (of a trait pair, of a word of phases, of a block of crossovers).
-FATE, IDENTITY, NOISE, PHASES, CROSSOVERS = (kind << 24 for kind in range(5))
+FATE, IDENTITY, NOISE, PHASES, CROSSOVERS, MUTATIONS = (kind << 24 for kind in range(6))
 SIRE = 1 << 23
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))

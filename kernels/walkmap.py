@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from jax import Array
 
+from jaxbreed.kernels.mutation import Mutation
 from jaxbreed.kernels.quantiles import UNIT_BITS, renewal_table
 
 MAX_CHROMOSOMES = 250
@@ -43,6 +44,7 @@ class WalkMap:
       slot_rank: uint32 (2, slot), chromosome << 24 | 2 x (first locus + chromosome): orders the crossovers of both
         gametes along the genome, though their maps differ.
       gap: int32 (state, side, octave, knot), `quantiles.renewal_table` of the interference, or None without it.
+      mutation: de novo mutation, or None without it.
       sub_bits: sub-cells per Morgan, as a power of two.
       chromosomes: number of chromosomes.
     """
@@ -57,6 +59,7 @@ class WalkMap:
     locus_chromosome: Array
     slot_rank: Array
     gap: Array | None
+    mutation: Mutation | None
     sub_bits: int = dataclasses.field(metadata={"static": True})
     chromosomes: int = dataclasses.field(metadata={"static": True})
 
@@ -103,6 +106,7 @@ def build_walk_map(
     position: npt.NDArray[np.float64],
     length: npt.NDArray[np.float64],
     interference: float = 1.0,
+    mutation: Mutation | None = None,
 ) -> WalkMap:
     """Builds the integer map.
 
@@ -112,6 +116,7 @@ def build_walk_map(
       length: (2, chromosome) Morgans; 0 where a sex does not recombine.
       interference: shape of the gamma distribution between the chiasmata of a bivalent; 1 is no interference
         (Haldane), 2 to 16 what has been measured. A whole number is the chi-square model with m = shape - 1.
+      mutation: from `build_mutation`, or None for none.
 
     Returns:
       The map as arrays.
@@ -148,6 +153,7 @@ def build_walk_map(
         locus_chromosome=jnp.asarray(chromosome, jnp.int32),
         slot_rank=jnp.asarray(stack("slot_rank", slots).astype(np.uint32)),
         gap=None if interference == 1.0 else jnp.asarray(renewal_table(interference)),
+        mutation=mutation,
         sub_bits=bits,
         chromosomes=chromosomes,
     )

@@ -45,6 +45,8 @@ class Cross:
     haplotypes: npt.NDArray[np.uint8]  # (family, parent, haplotype, locus)
     dominance: Ints | None = None
     interference: float = 1.0
+    mutation_rate: float = 0.0
+    site: Ints | None = None  # which of twice as many sites the loci are
 
     @property
     def loci(self) -> int:
@@ -52,13 +54,17 @@ class Cross:
 
     @property
     def walk_map(self) -> kernels.WalkMap:
-        return kernels.build_walk_map(self.chromosome, self.position, self.length, self.interference)
+        mutation = kernels.build_mutation(self.mutation_rate, 2 * self.loci, self.site)
+        return kernels.build_walk_map(self.chromosome, self.position, self.length, self.interference, mutation)
 
     @property
     def oracle_map(self) -> oracle.GeneticMap:
         walk_map = self.walk_map
         table = None if walk_map.gap is None else np.asarray(walk_map.gap)
-        return oracle.GeneticMap(self.chromosome, self.position, self.length, walk_map.sub_bits, table)
+        mutation: tuple[list[int], list[int]] = ([], [])
+        if walk_map.mutation is not None:
+            mutation = np.asarray(walk_map.mutation.threshold).tolist(), np.asarray(walk_map.mutation.locus).tolist()
+        return oracle.GeneticMap(self.chromosome, self.position, self.length, walk_map.sub_bits, table, mutation)
 
     def tables(
         self, walk_map: kernels.WalkMap, family: int, implementation: str | None = "xla"
@@ -86,8 +92,12 @@ def make_cross(
     largest: int = 2**20,
     dominance: bool = False,
     interference: float = 1.0,
+    mutations: float = 0.0,
 ) -> Cross:
-    """Draws loci (so many a chromosome) on a map of length (2, chromosome); `places` > 0 makes them share places."""
+    """Draws loci (so many a chromosome) on a map of length (2, chromosome); `places` > 0 makes them share places.
+
+    `mutations`: how many a gamete has at the loci and as many other sites together.
+    """
     rng = np.random.default_rng(seed)
     morgans = np.asarray(length, np.float64)
     chromosome = np.repeat(np.arange(len(loci)), loci).astype(np.int32)
@@ -102,7 +112,9 @@ def make_cross(
     intercept = rng.integers(-largest, largest + 1, columns)
     haplotypes = rng.integers(0, 2, (2, 2, 2, chromosome.size)).astype(np.uint8)
     deviations = rng.integers(-largest, largest + 1, (columns, chromosome.size)) if dominance else None
-    return Cross(chromosome, position, morgans, effects, intercept, haplotypes, deviations, interference)
+    site = np.sort(rng.permutation(2 * chromosome.size)[: chromosome.size])
+    rate = mutations / (2 * chromosome.size)
+    return Cross(chromosome, position, morgans, effects, intercept, haplotypes, deviations, interference, rate, site)
 
 
 def uneven(seed: int, chromosomes: int, mean: float) -> npt.NDArray[np.float64]:
@@ -140,6 +152,15 @@ CROSSES: dict[str, tuple[Cross, int]] = {
     "interference": (make_cross(16, [[2.0, 0.6, 0.0], [1.0, 0.0, 0.3]], [40, 20, 9], interference=4.0), 40),
     "strong interference, dominance, 40 chromosomes": (
         make_cross(17, uneven(17, 40, 0.7), [4] * 40, columns=3, interference=11.5, dominance=True),
+        20,
+    ),
+    "mutation": (make_cross(18, uneven(18, 3, 1.0), [5, 0, 4], columns=2, mutations=2.5, places=5), 60),
+    "mutation, dominance, interference, sites hit again and again": (
+        make_cross(19, uneven(19, 2, 1.5), [3, 2], mutations=6.0, dominance=True, interference=3.0),
+        60,
+    ),
+    "many mutations, 70 chromosomes, int32 extremes": (
+        make_cross(20, uneven(20, 70, 0.2), [2] * 70, columns=3, mutations=31.0, dominance=True, largest=2**31 - 1),
         20,
     ),
 }

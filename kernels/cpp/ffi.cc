@@ -105,6 +105,9 @@ Map read_map(Arguments& in, int64_t sub_shift) {
   map.locus_chromosome = in.read<ffi::S32>("locus_chromosome", {loci});
   const uint32_t* slot_rank = in.read_with_shape<ffi::U32>("slot_rank", {2, kAny}, &slots);
   const int32_t* gap = in.read_with_shape<ffi::S32>("gap", {kAny, kAny, kAny, kAny}, renewal);
+  int64_t thresholds = 0, sites = 0;
+  map.threshold = in.read_with_shape<ffi::U32>("threshold", {kAny}, &thresholds);
+  map.site_locus = in.read_with_shape<ffi::S32>("locus", {kAny}, &sites);
   if (!in.good()) return map;
   if (sub_shift < 0 || sub_shift > 20 || chromosomes < 1 || chromosomes > 250 || slots < 1 || arms != chromosomes + 1 ||
       cells < 1) {
@@ -114,6 +117,10 @@ Map read_map(Arguments& in, int64_t sub_shift) {
   if (!none && (renewal[0] != 2 || renewal[1] != 2 || renewal[2] != 21 || renewal[3] != 33)) {
     in.fail("the gap table of the interference is not one that renewal_table made");
   }
+  if (thresholds > 128 || (thresholds > 0 && sites < 1) || sites >= (1 << 24)) {
+    in.fail("the mutation is not one that build_mutation made");
+  }
+  map.thresholds = (int)thresholds, map.sites = (uint32_t)sites;
   map.renewal = none ? nullptr : gap;
   map.loci = (int)loci, map.slots = (int)slots, map.chromosomes = (int)chromosomes, map.arms = (int)arms;
   for (int sex = 0; sex < 2; ++sex) {
@@ -136,7 +143,20 @@ Family read_family(Arguments& in, const Map& map) {
   family.start = in.read_with_shape<ffi::S32>("start", {kAny}, &columns);
   const int32_t* jump = in.read<ffi::S32>("jump", {2, map.slots, columns});
   const int32_t* pair = in.read_with_shape<ffi::S32>("pair", {kAny, kAny}, ranks);
+  int64_t effects[2] = {}, dominance[2] = {}, haplotypes[3] = {};
+  family.effects = in.read_with_shape<ffi::S32>("alleles.effects", {kAny, kAny}, effects);
+  family.dominance = in.read_with_shape<ffi::S32>("alleles.dominance", {kAny, kAny}, dominance);
+  family.haplotypes = in.read_with_shape<ffi::U8>("alleles.haplotypes", {kAny, kAny, kAny}, haplotypes);
   if (!in.good()) return family;
+  if (map.thresholds) {
+    const bool dominant = ranks[0] != 0;
+    if (effects[0] != columns || effects[1] != map.loci || dominance[0] != (dominant ? columns : 0) ||
+        dominance[1] != (dominant ? map.loci : 0) || haplotypes[0] != 2 || haplotypes[1] != 2 ||
+        haplotypes[2] != map.loci) {
+      in.fail("alleles do not belong to these tables");
+    }
+    if (!dominant) family.dominance = nullptr;
+  }
   if (columns < 1 || columns > 64) in.fail(std::to_string(columns) + " columns; there can be 1 to 64");
   if (ranks[0] != 0 && (ranks[0] != map.loci + map.chromosomes || ranks[1] != columns)) {
     in.fail("pair does not belong to this map");
@@ -405,7 +425,7 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxbreed_draw_words, jaxbreed::draw_words_impl,
 extern "C" {
 
 // Number of the specification (the Python modules) that this library follows; native.py must say the same.
-int jaxbreed_specification() { return 2; }
+int jaxbreed_specification() { return 3; }
 
 // Name of the instruction set in use.
 const char* jaxbreed_instruction_set() { return jaxbreed::kernels().name; }

@@ -7,7 +7,9 @@ namespace jaxbreed {
 
 // Purposes of random words, as in threefry.py.
 constexpr uint32_t kFate = 0u << 24, kIdentity = 1u << 24, kNoise = 2u << 24, kPhases = 3u << 24,
-                   kCrossovers = 4u << 24, kSire = 1u << 23;
+                   kCrossovers = 4u << 24, kMutations = 5u << 24, kSire = 1u << 23;
+
+constexpr int kMaxChromosomes = 256;
 
 struct Key {
   uint32_t word[2];
@@ -29,6 +31,10 @@ struct Map {
   const int32_t* locus_chromosome;     // (locus,)
   const uint32_t* slot_rank[2];        // (slot,)
   const int32_t* renewal;              // (2, 2, 21, 33), or null without interference
+  int thresholds;                      // 0 without mutation
+  const uint32_t* threshold;           // (threshold,), mutation.Mutation
+  uint32_t sites;
+  const int32_t* site_locus;           // (site,)
 };
 
 // suffix.SuffixTables.
@@ -37,6 +43,10 @@ struct Family {
   const int32_t* start;    // (column,)
   const int32_t* jump[2];  // (slot, column)
   const int32_t* pair;     // (rank, column), or null without dominance
+
+  // Of Alleles; null without mutation, `dominance` also without dominance.
+  const int32_t *effects, *dominance;  // (column, locus)
+  const uint8_t* haplotypes;           // (2, 2, locus)
 };
 
 // sweep.Assay.

@@ -7,16 +7,12 @@
 #include <algorithm>
 #include <vector>
 
-#include "deviates.h"
-#include "threefry.h"
+#include "mutation.h"
 
 namespace jaxbreed::JAXBREED_SIMD {
 
 constexpr int kBatch = 256;                 // eggs walked together
 constexpr int kVectors = kBatch / kWidth;
-constexpr int kGaps = 3;                    // words of 21 bits in a block of 64
-constexpr int kMaxChromosomes = 256;
-constexpr uint32_t kNobody = 0xFFFFFFFFu;
 
 // The crossovers of the gametes of a batch, in order, for dominance: chromosome << 24 | 2 x rank + (is no crossover),
 // kNobody behind the last one.
@@ -404,6 +400,20 @@ void walk_both(const Tables& tables, const Map& map, const Family& family, Key k
   if constexpr (kRecord) add_pairs<kColumns>(map, family, batch);
 }
 
+// What mutations change, of the few eggs that have any.
+inline void add_mutations(const Tables& tables, const Map& map, const Family& family, Key key, Batch& batch) {
+  Word low[kVectors], high[kVectors];
+  threefry_all(key, kMutations, batch.egg, batch.vectors, low, high);
+  for (int v = 0; v < batch.vectors; ++v) {
+    for (uint32_t bits = lane_bits(mutates(map, low[v], high[v])); bits; bits &= bits - 1) {
+      const int lane = __builtin_ctz(bits);
+      follow_mutations(tables, map, family, key, batch.egg[v][lane], [&](int column, int32_t change) {
+        reinterpret_cast<int32_t*>(batch.column(column))[v * kWidth + lane] += change;
+      });
+    }
+  }
+}
+
 // Scores the eggs in `batch.egg`; results in `batch.column(...)`.
 inline void score_batch(const Tables& tables, const Map& map, const Family& family, Key key, Batch& batch) {
   batch.values.resize((size_t)family.columns * kVectors);
@@ -424,6 +434,7 @@ inline void score_batch(const Tables& tables, const Map& map, const Family& fami
     default:
       pairs ? walk_both<0, true>(tables, map, family, key, batch) : walk_both<0, false>(tables, map, family, key, batch);
   }
+  if (map.thresholds) add_mutations(tables, map, family, key, batch);
 }
 
 // Vectors needed for so many eggs.

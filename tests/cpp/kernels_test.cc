@@ -31,10 +31,11 @@ struct World {
   static constexpr int kBits = 6;
   int chromosomes, loci = 0, slots = 0;
   std::vector<uint32_t> cell[2], slot_rank[2];
-  std::vector<int32_t> border[2], chromosome_slot[2], locus_slot[2], locus_chromosome, end{0, 0}, renewal;
+  std::vector<int32_t> border[2], chromosome_slot[2], locus_slot[2], locus_chromosome, end{0, 0}, renewal, site_locus;
+  std::vector<uint32_t> threshold;
   Map map{};
 
-  World(int chromosomes, int most_loci, bool interference) : chromosomes(chromosomes) {
+  World(int chromosomes, int most_loci, bool interference, bool mutation) : chromosomes(chromosomes) {
     std::vector<int> count(chromosomes);
     for (int& n : count) loci += n = upto(most_loci);
     if (loci == 0) loci = count[0] = 1;
@@ -66,6 +67,14 @@ struct World {
         }
       }
       map.renewal = renewal.data();
+    }
+    if (mutation) {
+      // Every site but each third is a locus; none, one or two mutations in three quarters of the gametes, else 128.
+      for (int locus = 0, site = 0; locus < loci; ++site) site_locus.push_back(site % 3 == 2 ? -1 : locus++);
+      threshold.assign(128, 3u << 30);
+      threshold[0] = 1u << 30, threshold[1] = 2u << 30;
+      map.thresholds = (int)threshold.size(), map.threshold = threshold.data();
+      map.sites = (uint32_t)site_locus.size(), map.site_locus = site_locus.data();
     }
     map.loci = loci, map.slots = slots, map.chromosomes = chromosomes, map.arms = chromosomes + 1;
     map.sub_shift = 20 - kBits;
@@ -135,7 +144,7 @@ bool same(Partial& a, Partial& b, int64_t kept) {
 void try_one(const Kernels& run, const Tables& tables, int number) {
   static const int kChromosomes[] = {1, 2, 5, 31, 32, 33, 64, 65, 200, 250};
   const int chromosomes = kChromosomes[number % 10];
-  const World world(chromosomes, number % 3 ? 12 : 2, number % 2);
+  const World world(chromosomes, number % 3 ? 12 : 2, number % 2, number % 3 == 1);
   const Map& map = world.map;
   const bool dominant = number % 4 >= 2;
   const int columns = 1 + number % 5;
@@ -155,7 +164,8 @@ void try_one(const Kernels& run, const Tables& tables, int number) {
     }
     if (dominant) run.fill_pairs(map, columns, deviation, haplotypes.data(), pair.data() + c);
   }
-  Family family{columns, start.data(), {jump.data(), jump.data() + places}, dominant ? pair.data() : nullptr};
+  Family family{columns, start.data(), {jump.data(), jump.data() + places}, dominant ? pair.data() : nullptr,
+                effects.data(), dominant ? deviations.data() : nullptr, haplotypes.data()};
   const Key key{{(uint32_t)random_words(), (uint32_t)random_words()}};
 
   // Scores against gametes.

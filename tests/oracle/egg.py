@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 Key = tuple[int, int]
-FATE, IDENTITY, NOISE, PHASES, CROSSOVERS = range(5)
+FATE, IDENTITY, NOISE, PHASES, CROSSOVERS, MUTATIONS = range(6)
 DAM, SIRE = 0, 1
 
 UNIT = 2**20  # map positions and normal deviates are whole multiples of 2**-20 Morgan and 2**-20 SD
@@ -134,9 +134,14 @@ class GeneticMap:
         length: np.ndarray,
         bits: int,
         table: np.ndarray | None = None,
+        mutation: tuple[list[int], list[int]] = ([], []),
     ) -> None:
-        """`table`: distances between crossovers under interference, or None without."""
+        """`table`: distances between crossovers under interference, or None without.
+
+        `mutation`: words at which there is one mutation more; for every site which locus of this map it is, or -1.
+        """
         self.table = table
+        self.mutation = mutation
         self.chromosome = [int(c) for c in chromosome]
         self.bits = bits
         self.borders: list[list[int]] = []  # [parent][chromosome], first sub-cell; one more for the end of the line
@@ -230,12 +235,28 @@ def gamete(key: Key, egg: int, parent: int, genetic_map: GeneticMap) -> list[int
     return carried
 
 
+def mutations(key: Key, egg: int, parent: int, mutation: tuple[list[int], list[int]]) -> list[int]:
+    """Loci that mutate in a gamete, in order, a locus as often as it is hit.
+
+    The first block of words tells how many sites: a word for each gamete, the dam's first. The following blocks, of
+    each gamete's own, have one word a site: the site's share of all words.
+    """
+    thresholds, locus_of_site = mutation
+    count = sum(draw(key, egg, MUTATIONS)[parent] >= threshold for threshold in thresholds)
+    words = [draw(key, egg, MUTATIONS, 1 + number // 2, parent)[number % 2] for number in range(count)]
+    loci = [locus_of_site[word * len(locus_of_site) // WORD] for word in words]
+    return [locus for locus in loci if locus >= 0]
+
+
 def genome(key: Key, egg: int, genetic_map: GeneticMap, dam: np.ndarray, sire: np.ndarray) -> np.ndarray:
     """Alleles (2, locus) of an egg: the dam's gamete, the sire's gamete. Parents: (2, locus)."""
     gametes = []
     for parent, haplotypes in enumerate((dam, sire)):
         carried = gamete(key, egg, parent, genetic_map)
-        gametes.append([int(haplotypes[which][locus]) for locus, which in enumerate(carried)])
+        alleles = [int(haplotypes[which][locus]) for locus, which in enumerate(carried)]
+        for locus in mutations(key, egg, parent, genetic_map.mutation):
+            alleles[locus] = 1 - alleles[locus]
+        gametes.append(alleles)
     return np.array(gametes, np.uint8).reshape(2, -1)
 
 
