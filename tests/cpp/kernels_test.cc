@@ -35,7 +35,7 @@ struct World {
   std::vector<uint32_t> threshold;
   Map map{};
 
-  World(int chromosomes, int most_loci, bool interference, bool mutation) : chromosomes(chromosomes) {
+  World(int chromosomes, int most_loci, bool interference, int mutations) : chromosomes(chromosomes) {
     std::vector<int> count(chromosomes);
     for (int& n : count) loci += n = upto(most_loci);
     if (loci == 0) loci = count[0] = 1;
@@ -68,11 +68,11 @@ struct World {
       }
       map.renewal = renewal.data();
     }
-    if (mutation) {
-      // Every site but each third is a locus; none, one or two mutations in three quarters of the gametes, else 128.
+    if (mutations) {
+      // Every site but each third is a locus; none, one or all mutations with chances of 7/8, 1/16 and 1/16.
       for (int locus = 0, site = 0; locus < loci; ++site) site_locus.push_back(site % 3 == 2 ? -1 : locus++);
-      threshold.assign(128, 3u << 30);
-      threshold[0] = 1u << 30, threshold[1] = 2u << 30;
+      threshold.assign(mutations, 15u << 28);
+      threshold[0] = 14u << 28;
       map.thresholds = (int)threshold.size(), map.threshold = threshold.data();
       map.sites = (uint32_t)site_locus.size(), map.site_locus = site_locus.data();
     }
@@ -144,7 +144,7 @@ bool same(Partial& a, Partial& b, int64_t kept) {
 void try_one(const Kernels& run, const Tables& tables, int number) {
   static const int kChromosomes[] = {1, 2, 5, 31, 32, 33, 64, 65, 200, 250};
   const int chromosomes = kChromosomes[number % 10];
-  const World world(chromosomes, number % 3 ? 12 : 2, number % 2, number % 3 == 1);
+  const World world(chromosomes, number % 3 ? 12 : 2, number % 2, number == 1 ? 128 : number % 3);
   const Map& map = world.map;
   const bool dominant = number % 4 >= 2;
   const int columns = 1 + number % 5;
