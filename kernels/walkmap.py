@@ -1,7 +1,7 @@
 """The genetic map as the walk reads it: integer coordinates and one look-up from a map position to a locus.
 
 All chromosomes lie end to end on one line. The line is cut into sub-cells of 2**-b Morgan (b chosen so that a map
-has about half a million); a locus sits at the start of a sub-cell. 32 sub-cells make a cell of two words: a bitmap of
+has about a quarter of a million); a locus sits at the start of a sub-cell. 32 sub-cells make a cell of two words: a bitmap of
 the sub-cells that hold a locus, and the slot of the first locus at or after the cell with the cell's chromosome. The
 slot of the first locus behind a crossover is that slot plus a population count, whatever the number of loci.
 
@@ -80,11 +80,11 @@ class WalkMap:
 
 
 def sub_cell_bits(morgans: float) -> int:
-    """Sub-cells per Morgan as a power of two: 2**18 to 2**19 sub-cells a map, so that its tables stay in cache.
+    """Sub-cells per Morgan as a power of two: 2**17 to 2**18 sub-cells a map, so that its tables stay in cache.
 
-    That is 0.003-0.006 cM for a map of 30 Morgans, far below what any map is known to.
+    That is 0.006-0.012 cM for a map of 30 Morgans, far below what any map is known to.
     """
-    return min(UNIT_BITS, math.floor(math.log2(2**19 / max(morgans, 1e-3))))
+    return min(UNIT_BITS, math.floor(math.log2(2**18 / max(morgans, 1e-3))))
 
 
 def snapped(position: npt.NDArray[np.float64], length: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

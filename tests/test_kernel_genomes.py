@@ -109,7 +109,7 @@ def test_hatching_no_eggs_gives_none(implementation: str) -> None:
     assert none.shape == (0, 2, cross.loci)
 
 
-@pytest.mark.parametrize(("morgans", "finest"), [(0.0, 2.0**-20), (1.0, 2e-6), (30.0, 6.2e-5), (1000.0, 2e-3)])
+@pytest.mark.parametrize(("morgans", "finest"), [(0.0, 2.0**-20), (1.0, 4e-6), (30.0, 1.23e-4), (1000.0, 4e-3)])
 def test_sub_cells_are_finer_than_any_map_is_known(morgans: float, finest: float) -> None:
     """In Morgans; positions have 20 bits, so nothing can be finer than that."""
     walk_map = kernels.build_walk_map(np.zeros(1, np.int32), np.zeros((2, 1)), np.full((2, 1), morgans))

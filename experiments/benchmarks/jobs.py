@@ -29,6 +29,7 @@ class Job:
     columns: int = 1
     dominance: bool = False
     interference: float = 1.0
+    mutation: float = 0.0  # mutations a locus and gamete
     implementation: str | None = None
     instructions: str | None = None  # native only: the instruction set, None for the best
 
@@ -39,9 +40,9 @@ class Prepared:
     def __init__(self, job: Job) -> None:
         self.job, rng = job, np.random.default_rng(1)
         genetic_map = jb.GeneticMap.uniform(job.chromosomes, job.loci, job.morgans / job.chromosomes)
-        self.walk_map = kernels.build_walk_map(
-            genetic_map.chromosome, genetic_map.position, genetic_map.length, job.interference
-        )
+        chromosomes = genetic_map.chromosome, genetic_map.position, genetic_map.length, job.interference
+        self.walk_map = kernels.build_walk_map(*chromosomes, kernels.build_mutation(job.mutation, job.loci))
+        self.without_mutation = kernels.build_walk_map(*chromosomes)
         # Values of about 2**18 units, so that nothing overflows and roundings do not show.
         scale = 2.0**18 / np.sqrt(job.loci)
         self.effects = np.rint(rng.normal(size=(job.columns, job.loci)) * scale).astype(np.int32)
@@ -99,16 +100,18 @@ class Prepared:
             same = bool((np.asarray(score(on_cpu)) == scores).all())
         keys = jnp.broadcast_to(key, (count, 2))
 
-        def hatched(parents: np.ndarray) -> np.ndarray:
+        def hatched(walk_map: kernels.WalkMap, parents: np.ndarray) -> np.ndarray:
             dams, sires = (jnp.broadcast_to(parent, (count, 2, loci)) for parent in parents)
-            return np.asarray(kernels.hatch(self.walk_map, keys, eggs, dams, sires))
+            return np.asarray(kernels.hatch(walk_map, keys, eggs, dams, sires))
 
-        copies = hatched(self.haplotypes).sum(1)
+        copies = hatched(self.walk_map, self.haplotypes).sum(1)
         values = copies @ self.effects.T.astype(np.int64)
         if self.dominance is not None:
             values += (copies == 1) @ self.dominance.T.astype(np.int64)
         # Parents that differ at every locus show a crossover wherever there is an odd number between two loci.
-        gametes = hatched(np.broadcast_to(np.arange(2, dtype=np.uint8)[:, None], (2, 2, loci)))
+        gametes = hatched(
+            self.without_mutation, np.broadcast_to(np.arange(2, dtype=np.uint8)[:, None], (2, 2, loci))
+        )
         together = np.diff(np.asarray(self.walk_map.locus_chromosome)) == 0
         seen = ((gametes[..., 1:] != gametes[..., :-1]) & together).sum(-1)
         return {

@@ -45,12 +45,15 @@ def jobs(quick: bool) -> list[Job]:
             Job("two columns", columns=2, **names),
             Job("dominance", dominance=True, **names),
             Job("interference 4", interference=4.0, **names),
+            Job("mutation", mutation=1e-5, **names),
         ]
     rest = [
         Job("two columns", columns=2),
         Job("four columns", columns=4),
         Job("dominance", dominance=True),
         Job("interference 4", interference=4.0),
+        Job("mutation, 1e-8 a locus", mutation=1e-8),
+        Job("mutation, 1e-5 a locus", mutation=1e-5),
         *(Job(f"{loci:,} loci", loci=loci) for loci in (1_000, 100_000, 1_000_000)),
         *(Job(f"{eggs:,} eggs", eggs=eggs) for eggs in (10_000, 4_000_000)),
         Job("one chromosome of 1 Morgan", chromosomes=1, morgans=1.0, loci=333),

@@ -8,9 +8,6 @@
 
 namespace jaxbreed::JAXBREED_SIMD {
 
-constexpr int kGaps = 3;  // words of 21 bits in a block of 64
-constexpr uint32_t kNobody = 0xFFFFFFFFu;
-
 // The crossovers of one gamete, one by one.
 class Crossovers {
  public:
@@ -29,10 +26,10 @@ class Crossovers {
         return position_;
       }
       const int32_t border = map_.border[sex_][arm_];
-      const int32_t position = position_ + renewal_gap(map_.renewal, one, ints(state_))[0];
-      state_ = position < border;
-      position_ = state_ ? position : border;
-      if (state_) return position_;
+      const int32_t position = position_ + renewal_gap(map_.renewal, renewal_place(one), words(after_))[0];
+      after_ = position < border ? kAfterCrossover : 0;
+      position_ = std::min(position, border);
+      if (after_) return position_;
       arm_ = std::min(arm_ + 1, map_.arms - 1);
     }
     return end;
@@ -70,7 +67,8 @@ class Crossovers {
   Key key_;
   uint32_t egg_, low_ = 0, high_ = 0, drawn_ = 0;
   int sex_, arm_ = 0;
-  int32_t position_ = 0, state_ = 0;
+  int32_t position_ = 0;
+  uint32_t after_ = 0;
 };
 
 // The haplotype that a gamete carries at the start of each chromosome.

@@ -23,18 +23,24 @@ inline Int exponential_gap(const uint32_t* table, Word word) {
   return octaves * kLn2 + (Int)(entry >> 12) - (multiply_small(slope, fraction) >> 12);
 }
 
-// `state`: 0 from the start of a chromosome, 1 from a crossover.
-inline Int renewal_gap(const int32_t* table, Word word, Int state) {
+// Where a word lies in the table of distances from a chromosome's start; those from a crossover follow behind.
+constexpr uint32_t kAfterCrossover = 2 * kRenewalOctaves * kRenewalKnots;
+struct RenewalPlace {
+  Word entry;
+  Int fraction;
+};
+inline RenewalPlace renewal_place(Word word) {
   const Word side = word >> 20;
   const Word rest = (word ^ (0u - side)) & ((1u << 20) - 1);
   const Word bits = float_bits((rest << 1) | 1u);
   const Word octave = 127 + 20 - (bits >> 23);
-  const Word cell = (bits >> 18) & 31u;
-  const Int fraction = (Int)((bits >> 6) & 0xFFFu);
-  const Word row = ((Word)state * 2u + side) * (uint32_t)kRenewalOctaves + octave;
+  const Word row = side * (uint32_t)kRenewalOctaves + octave;
+  return {row * (uint32_t)kRenewalKnots + ((bits >> 18) & 31u), (Int)((bits >> 6) & 0xFFFu)};
+}
+inline Int renewal_gap(const int32_t* table, RenewalPlace place, Word after) {
   Word here, there;
-  gather_pair<1>(table, row * (uint32_t)kRenewalKnots + cell, here, there);
-  return (Int)here + ((((Int)there - (Int)here) * fraction) >> 12);
+  gather_pair<1>(table, place.entry + after, here, there);
+  return (Int)here + ((((Int)there - (Int)here) * place.fraction) >> 12);
 }
 
 inline Int normal_deviate(const int32_t* table, Word word) {

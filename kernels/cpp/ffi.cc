@@ -110,7 +110,7 @@ Map read_map(Arguments& in, int64_t sub_shift) {
   map.site_locus = in.read_with_shape<ffi::S32>("locus", {kAny}, &sites);
   if (!in.good()) return map;
   if (sub_shift < 0 || sub_shift > 20 || chromosomes < 1 || chromosomes > 250 || slots < 1 || arms != chromosomes + 1 ||
-      cells < 1) {
+      cells < 1 || cells * 32 > 1 << kSubBits) {
     in.fail("the map is not one that build_walk_map made");
   }
   const bool none = renewal[0] == 0;

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "partial.h"
-#include "walk.h"
+#include "score.h"
 
 namespace jaxbreed::JAXBREED_SIMD {
 

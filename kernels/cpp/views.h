@@ -9,7 +9,10 @@ namespace jaxbreed {
 constexpr uint32_t kFate = 0u << 24, kIdentity = 1u << 24, kNoise = 2u << 24, kPhases = 3u << 24,
                    kCrossovers = 4u << 24, kMutations = 5u << 24, kSire = 1u << 23;
 
+constexpr int kGaps = 3;                      // words of 21 bits in a block of 64
+constexpr uint32_t kNobody = 0xFFFFFFFFu;  // behind the last crossover
 constexpr int kMaxChromosomes = 256;
+constexpr int kSubBits = 20;               // more than any map's number of sub-cells has
 
 struct Key {
   uint32_t word[2];
