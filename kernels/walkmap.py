@@ -1,9 +1,10 @@
 """The genetic map as the walk reads it: integer coordinates and one look-up from a map position to a locus.
 
 All chromosomes lie end to end on one line. The line is cut into sub-cells of 2**-b Morgan (b chosen so that a map
-has about a quarter of a million); a locus sits at the start of a sub-cell. 32 sub-cells make a cell of two words: a bitmap of
-the sub-cells that hold a locus, and the slot of the first locus at or after the cell with the cell's chromosome. The
-slot of the first locus behind a crossover is that slot plus a population count, whatever the number of loci.
+has about a quarter of a million); a locus sits at the start of a sub-cell. 32 sub-cells make a cell of two words: a
+bitmap of the sub-cells that hold a locus, and the slot of the first locus at or after the cell with the cell's
+chromosome. The slot of the first locus behind a crossover is that slot plus a population count, whatever the number
+of loci.
 
 A slot is a distinct map position; loci that share a sub-cell share a slot and never recombine. After the slots of
 each chromosome comes one empty slot for crossovers behind its last locus.

@@ -27,6 +27,20 @@ struct Record {
   uint32_t* row(int step, int sex) { return &ranks[(size_t)step * kStep + (size_t)sex * kBatch].of; }
 };
 
+// The ranks of slots. Where no loci share a place the rank of a slot is its number.
+class Ranks {
+ public:
+  Ranks(const Map& map, int sex)
+      : table_(map.slot_rank[sex]),
+        own_(map.loci > 0 && map.locus_slot[sex][map.loci - 1] == map.loci - 1 + map.locus_chromosome[map.loci - 1]) {}
+
+  Word of(Word slot, Word chromosome) const { return own_ ? chromosome << 24 | slot << 1 : gather(table_, slot); }
+
+ private:
+  const uint32_t* table_;
+  bool own_;
+};
+
 struct Lanes {
   Int of;
 };

@@ -52,7 +52,8 @@ template <int kColumns, bool kRecord>
 inline void look_up(const Map& map, const Family& family, int sex, const uint32_t* listed, int count, int* crossovers,
                     Batch& batch) {
   const int32_t* const jumps = family.jump[sex];
-  const uint32_t *const cells = map.cell[sex], *const ranks = map.slot_rank[sex];
+  const uint32_t* const cells = map.cell[sex];
+  const Ranks ranks(map, sex);
   const int columns = kColumns ? kColumns : family.columns;
   for (int from = 0; from < count; from += kWidth) {
     const int lanes = std::min(kWidth, count - from);
@@ -82,7 +83,7 @@ inline void look_up(const Map& map, const Family& family, int sex, const uint32_
     }
     if constexpr (kRecord) {
       uint32_t rank[kWidth];
-      store(rank, gather(ranks, slot));
+      store(rank, ranks.of(slot, head & 0xFFu));
       for (int lane = 0; lane < lanes; ++lane) batch.record.row(crossovers[place[lane]]++, sex)[place[lane]] = rank[lane];
     }
   }

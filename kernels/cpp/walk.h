@@ -59,7 +59,8 @@ void walk_gamete(const Tables& tables, const Map& map, const Family& family, Key
   constexpr int kSteps = kTogether * kGaps;
   // Copies, so that the compiler knows that nothing changes them.
   const int32_t* const jumps = family.jump[sex];
-  const uint32_t *const cells = map.cell[sex], *const gaps = tables.gap, *const ranks = map.slot_rank[sex];
+  const uint32_t *const cells = map.cell[sex], *const gaps = tables.gap;
+  const Ranks ranks(map, sex);
   const int sub_shift = map.sub_shift, columns = family.columns;
   Int *const values = batch.change(0), *const others = kColumns == 2 ? batch.change(1) : nullptr;
   const int phase_words = (map.chromosomes + 31) / 32;
@@ -162,7 +163,7 @@ void walk_gamete(const Tables& tables, const Map& map, const Family& family, Key
         for (int i = 0; i < together; ++i) {
           const int v = now[i];
           for (int g = 0; g < kGaps; ++g) {
-            Word rank = gather(ranks, slot[kGaps * i + g]);
+            Word rank = ranks.of(slot[kGaps * i + g], word[kGaps * i + g]);
             rank |= (Word)(position[kGaps * i + g] >= end);  // kNobody
             uint32_t* const row = record.row(kGaps * (int)block + g, sex);
             if (in_place) {
