@@ -9,6 +9,7 @@ import numpy.typing as npt
 from jaxbreed.founders import Founders, coalescent
 from jaxbreed.genome import GeneticMap
 from jaxbreed.history import History
+from jaxbreed.kernels import build_mutation
 from jaxbreed.program import Program, Settings, make_program
 from jaxbreed.scenario import Correlation, Scenario
 from jaxbreed.schedule import Schedule, constant_schedule
@@ -64,6 +65,10 @@ def check(scenario: Scenario) -> None:
         raise ValueError(
             f"genome.qtl is {qtl}; it must be above the {len(tables)} traits and at most genome.loci, {loci}"
         )
+    try:
+        build_mutation(scenario.genome.mutation, loci)
+    except ValueError as error:
+        raise ValueError(f"genome.{error}") from None
     panel = _panel_size(scenario, settings)
     if panel <= len(tables) + 1:
         raise ValueError(
@@ -99,7 +104,9 @@ def prepare(scenario: Scenario, progress: Callable[[int, int], None] | None = No
         residual_correlation=residual,
         seed=scenario.programme.seed,
     )
-    return Ready(make_program(founders.map, traits, settings), founders, schedule_of(scenario))
+    genome = scenario.genome
+    program = make_program(founders.map, traits, settings, interference=genome.interference, mutation=genome.mutation)
+    return Ready(program, founders, schedule_of(scenario))
 
 
 def schedule_of(scenario: Scenario) -> Schedule:

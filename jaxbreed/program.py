@@ -1,16 +1,15 @@
 """The programme: everything that is fixed before the first egg is laid."""
 
 import dataclasses
+import math
 from typing import Literal
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
 from jaxbreed.genome import GeneticMap
-from jaxbreed.kernels import Noise, WalkMap, build_noise, build_walk_map, screen_size
-from jaxbreed.kernels.walkmap import snapped
+from jaxbreed.kernels import Noise, WalkMap, build_mutation, build_noise, build_walk_map, screen_size
+from jaxbreed.linkage import Linkage, build_linkage
 from jaxbreed.traits import Traits
 
 Scope = Literal["within", "across"]
@@ -140,17 +139,18 @@ class Program:
       traits: the traits.
       qtl_map: integer map of the loci with effects: what the sweep walks.
       locus_map: integer map of all loci: what hatching rebuilds.
-      decay: float32 (2, qtl), exp(-2 d) to the QTL before on the female and the male map; 0 at the first of a
-        chromosome.
+      linkage: between the QTL, for variances in closed form.
       noise: integer form of the residual covariance.
+      flip: chance that mutation gives a gamete the other allele at a locus.
     """
 
     traits: Traits
     qtl_map: WalkMap
     locus_map: WalkMap
-    decay: Array
+    linkage: Linkage
     noise: Noise
     settings: Settings = dataclasses.field(metadata={"static": True})
+    flip: float = dataclasses.field(default=0.0, metadata={"static": True})
 
     @property
     def lanes(self) -> int:
@@ -164,31 +164,46 @@ class Program:
         return screen_size(self.settings.survival, self.lanes)
 
 
-def make_program(genetic_map: GeneticMap, traits: Traits, settings: Settings) -> Program:
+def make_program(
+    genetic_map: GeneticMap,
+    traits: Traits,
+    settings: Settings,
+    *,
+    interference: float = 1.0,
+    mutation: float = 0.0,
+) -> Program:
     """Prepares a programme.
 
     Args:
       genetic_map: chromosomes, loci, female and male positions.
       traits: effects at some of its loci.
       settings: the rules.
+      interference: gamma shape of the distances between the chiasmata of a bivalent, 1 (none, Haldane's map) to 24;
+        2 to 16 have been measured in animals. Map lengths stay as they are.
+      mutation: mutations a locus and gamete, each to the other allele; 0 for none.
 
     Returns:
       The programme.
+
+    Raises:
+      ValueError: interference or mutation out of range.
     """
     qtl = np.asarray(traits.qtl)
     part = genetic_map.subset(qtl)
-    position = snapped(part.position, part.length)
-    distance = np.diff(position, axis=1, prepend=0.0)
-    decay = np.exp(-2 * distance)
-    decay[:, np.diff(part.chromosome, prepend=-1) != 0] = 0.0
     root = _square_root(np.asarray(traits.residual, np.float64)) * 2.0**traits.scale_bits
+
+    def walk_map(some: GeneticMap, site: np.ndarray | None) -> WalkMap:
+        hits = build_mutation(mutation, genetic_map.loci, site)
+        return build_walk_map(some.chromosome, some.position, some.length, interference, hits)
+
     return Program(
         traits=traits,
-        qtl_map=build_walk_map(part.chromosome, part.position, part.length),
-        locus_map=build_walk_map(genetic_map.chromosome, genetic_map.position, genetic_map.length),
-        decay=jnp.asarray(decay, jnp.float32),
+        qtl_map=walk_map(part, qtl),
+        locus_map=walk_map(genetic_map, None),
+        linkage=build_linkage(part, interference),
         noise=build_noise(root),
         settings=settings,
+        flip=-math.expm1(-2.0 * mutation) / 2,
     )
 
 

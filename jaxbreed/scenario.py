@@ -48,6 +48,8 @@ class GenomeTable(_Table):
     effect_shape: Annotated[float, Field(gt=0)] = 0.4
     chromosomes: Annotated[int, Field(ge=1, le=250)] | None = None
     morgans: Annotated[float, Field(ge=0, le=1000)] | tuple[float, float] | None = None
+    interference: Annotated[float, Field(ge=1, le=24)] = 1.0
+    mutation: Annotated[float, Field(ge=0)] = 0.0
 
 
 class FoundersTable(_Table):

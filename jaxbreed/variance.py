@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from jaxbreed.linkage import gametic_covariance
 from jaxbreed.program import Program
 from jaxbreed.traits import genetic_values
 
@@ -19,34 +20,6 @@ class Expected(NamedTuple):
     genic: Array  # float32 (replicate, trait, trait): sum of 2 p q a a', no linkage disequilibrium
     fixed: Array  # float32 (replicate,): share of all loci fixed in the parents
     heterozygosity: Array  # float32 (replicate,): expected 2 p q of the eggs' gene pool, mean over all loci
-
-
-def gametic_covariance(difference: Array, decay: Array) -> Array:
-    """Covariance matrix of the values of one parent's gametes.
-
-    1/4 sum over pairs of loci of d_i d_j' (1 - 2 r_ij), d = effect x (difference of the haplotypes); with Haldane's
-    map 1 - 2 r is a product over the intervals between, so that one pass along the map suffices.
-
-    Args:
-      difference: float32 (..., trait, locus), effect x (second - first haplotype).
-      decay: float32 (..., locus), 1 - 2 r with the locus before, 0 at the start of a chromosome.
-
-    Returns:
-      float32 (..., trait, trait).
-    """
-
-    def step(carry: tuple[Array, Array], locus: tuple[Array, Array]) -> tuple[tuple[Array, Array], None]:
-        before, total = carry  # sum of d_i (1 - 2 r_ij) over the loci i before j; the covariance so far
-        d, kept = locus
-        before = before * kept[..., None]
-        cross = d[..., :, None] * before[..., None, :]
-        total = total + d[..., :, None] * d[..., None, :] + cross + jnp.swapaxes(cross, -1, -2)
-        return (before + d, total), None
-
-    loci = (jnp.moveaxis(difference, -1, 0), jnp.moveaxis(decay, -1, 0))
-    zero = jnp.zeros(difference.shape[:-1], jnp.float32)
-    square = jnp.zeros((*zero.shape, zero.shape[-1]), jnp.float32)
-    return 0.25 * lax.scan(step, (zero, square), loci)[0][1]
 
 
 def expected_eggs(program: Program, haplotypes: Array, eggs: Array) -> Expected:
@@ -65,16 +38,13 @@ def expected_eggs(program: Program, haplotypes: Array, eggs: Array) -> Expected:
     effect = traits.effect.astype(jnp.float32) * unit
     laid = eggs.astype(jnp.float32)  # many large clutches together exceed 32-bit integers
     share = laid / laid.sum((1, 2), keepdims=True)
-    animals = haplotypes.shape[1]
     # Contribution of each animal to the eggs' genes: half for each parent.
     of_dams, of_sires = share.sum(2), share.reshape(len(share), -1)
     contribution = 0.5 * jnp.concatenate([of_dams, of_sires], axis=1)
 
     part = haplotypes[..., traits.qtl]
     difference = effect * (part[:, :, 1].astype(jnp.float32) - part[:, :, 0])[:, :, None]
-    female = jnp.arange(animals) < lineages
-    decay = jnp.where(female[:, None], program.decay[0], program.decay[1])
-    gametic = gametic_covariance(difference, jnp.broadcast_to(decay, (len(share), *decay.shape)))
+    gametic = gametic_covariance(difference, program.linkage, lineages)
     within = 2.0 * jnp.einsum("ra,ratu->rtu", contribution, gametic)
 
     value = genetic_values(traits, haplotypes).astype(jnp.float32) * unit
@@ -83,10 +53,19 @@ def expected_eggs(program: Program, haplotypes: Array, eggs: Array) -> Expected:
     mean = jnp.einsum("rls,rlst->rt", share, family)
     deviation = family - mean[:, None, None]
     between = jnp.einsum("rls,rlst,rlsu->rtu", share, deviation, deviation)
+    flip = program.flip  # chance that a gamete carries the other allele
+    if flip > 0:
+        # An allele that is 1 with chance m is so with chance flip + (1 - 2 flip) m afterwards.
+        base = traits.intercept.astype(jnp.float32) * unit
+        mean = base + (1 - 2 * flip) * (mean - base) + 2 * flip * effect.sum(-1)
+        within = (1 - 2 * flip) ** 2 * within + 2 * flip * (1 - flip) * effect @ effect.T
+        between = (1 - 2 * flip) ** 2 * between
 
     dosage = haplotypes.sum(2, dtype=jnp.uint8).astype(jnp.float32)
     # A product of floats at full precision: allele frequencies near 0 and 1 matter.
     frequency = 0.5 * jnp.einsum("ra,ral->rl", contribution, dosage, precision=lax.Precision.HIGHEST)
+    if flip > 0:
+        frequency = flip + (1 - 2 * flip) * frequency
     used = jnp.where(contribution[..., None] > 0, dosage, jnp.nan)
     fixed = (jnp.nanmax(used, 1) == 0) | (jnp.nanmin(used, 1) == 2)
     at_qtl = frequency[:, traits.qtl]

@@ -58,7 +58,7 @@ def build_mutation(rate: float, sites: int, site: npt.ArrayLike | None = None) -
         return None
     if not LEAST_MEAN <= mean <= MOST_MEAN:
         least, most = LEAST_MEAN / sites, MOST_MEAN / sites
-        raise ValueError(f"mutation rate is {rate:g}; with {sites} loci it must be 0 or from {least:.3g} to {most:.3g}")
+        raise ValueError(f"mutation is {rate:g}; with {sites} loci it must be 0 or from {least:.3g} to {most:.3g}")
     locus = np.full(sites, -1, np.int32)
     locus[chosen] = np.arange(chosen.size)
     return Mutation(jnp.asarray(_poisson_thresholds(mean)), jnp.asarray(locus))

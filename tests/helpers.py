@@ -20,6 +20,8 @@ def small_world(
     correlation: float = 0.0,
     residual_correlation: float = 0.0,
     seed: int = 0,
+    interference: float = 1.0,
+    mutation: float = 0.0,
 ) -> tuple[Program, Founders]:
     """Founders in linkage equilibrium at frequency 0.5 and a programme with one or two traits."""
     genetic_map = GeneticMap.uniform(chromosomes, loci, length)
@@ -29,7 +31,8 @@ def small_world(
     traits = additive_traits(
         base.haplotypes, names, h2, matrices[0], qtl=qtl, residual_correlation=matrices[1], seed=seed
     )
-    return make_program(genetic_map, traits, settings), base
+    program = make_program(genetic_map, traits, settings, interference=interference, mutation=mutation)
+    return program, base
 
 
 def trait_effects(traits: Traits, loci: int) -> np.ndarray:

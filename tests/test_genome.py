@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pytest
 
-from jaxbreed.genome import GeneticMap, haldane, inverse_haldane
+from jaxbreed.genome import GeneticMap, haldane, inverse_haldane, recombination
 
 
 @pytest.mark.parametrize(
@@ -126,3 +126,27 @@ def test_other_refusals():
             GeneticMap.uniform(chromosomes, loci, 1.0)
     with pytest.raises(ValueError, match="at locus=1 of the female map"):
         GeneticMap.uniform(1, 3, 1.0).subset([2, 0])
+
+
+@pytest.mark.parametrize("shape", [2, 4, 11])
+def test_recombination_under_interference_counts_chiasmata(shape):
+    """Every `shape`-th point of a Poisson process is a chiasma, counting from a random start (chi-square model)."""
+    rng, n, distance = np.random.default_rng(shape), 400_000, 0.3
+    points = rng.integers(0, shape, n) + rng.poisson(2 * shape * distance, n)
+    expected = float(recombination(distance, shape))
+    some = (points >= shape).mean() / 2
+    assert some == pytest.approx(expected, abs=5 * np.sqrt(expected * (1 - 2 * expected) / (2 * n)))
+    assert abs(some - float(haldane(distance))) > 5 * np.sqrt(0.25 / n)
+
+
+def test_recombination_without_interference_is_haldane():
+    distance = np.array([0.0, 1e-6, 0.1, 3.0])
+    np.testing.assert_array_equal(recombination(distance), haldane(distance))
+    np.testing.assert_allclose(recombination(distance, 1 + 1e-12), haldane(distance), rtol=1e-8)
+
+
+def test_recombination_refuses():
+    with pytest.raises(ValueError, match=r"distance_morgan=-0\.1 must be at least 0"):
+        recombination([-0.1], 4.0)
+    with pytest.raises(ValueError, match=r"interference=0\.5 must be at least 1"):
+        recombination(0.1, 0.5)

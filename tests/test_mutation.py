@@ -140,7 +140,7 @@ def test_no_mutation_changes_nothing() -> None:
 
 @pytest.mark.parametrize("rate", [-1e-3, float("nan"), 1e-12, 0.4])
 def test_rates_out_of_range_are_refused(rate: float) -> None:
-    with pytest.raises(ValueError, match=r"mutation rate is .*; with 100 loci it must be 0 or from 1e-09 to 0.32"):
+    with pytest.raises(ValueError, match=r"mutation is .*; with 100 loci it must be 0 or from 1e-09 to 0.32"):
         kernels.build_mutation(rate, 100)
 
 

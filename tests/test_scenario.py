@@ -45,6 +45,8 @@ def changed(path, value):
         ("clutch.eggs", "many", "clutch.eggs is 'many'; it must be a whole number above 0, or two of them"),
         ("clutch.eggs", [10, 20, 30], "clutch.eggs is [10, 20, 30]; it must be a whole number above 0, or two of them"),
         ("genome.morgans", -1, "genome.morgans is -1; it must be a number from 0 to 1000, or two of them"),
+        ("genome.interference", 0.5, "genome.interference is 0.5; it should be greater than or equal to 1"),
+        ("genome.mutation", -1e-8, "genome.mutation is -1e-08; it should be greater than or equal to 0"),
         ("correlations.genetic", "high", "correlations.genetic is 'high'; it must be a number, or a matrix"),
         ("selection.scope", "sideways", "selection.scope is 'sideways'; it should be 'within' or 'across'"),
         ("species", "Homo sapiens", "species: unknown species 'Homo sapiens'"),
@@ -68,6 +70,11 @@ def test_mistakes_in_the_file(path, value, message):
         ("correlations.genetic", [[1.0, 0.2], [0.1, 1.0]], "correlations.genetic is .* it must be symmetric"),
         ("correlations.residual", -1.2, "correlations.residual is .*; it must be positive definite"),
         ("genome.qtl", 301, "genome.qtl is 301; it must be above the 2 traits and at most genome.loci, 300"),
+        (
+            "genome.mutation",
+            1e-14,
+            r"genome.mutation is 1e-14; with 300 loci it must be 0 or from 3\.33e-10 to 0\.107",
+        ),
         ("traits.intelligence.weight", 0.0, "weights is .* at least one trait needs a weight"),
         (
             "selection.quota",

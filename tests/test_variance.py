@@ -1,6 +1,7 @@
 """Closed-form family variances against the double sum over loci, and against realised eggs."""
 
 import dataclasses
+import math
 
 import jax
 import jax.numpy as jnp
@@ -18,14 +19,28 @@ from jaxbreed.variance import expected_eggs
 SETTINGS = Settings(lineages=3, eggs=(50, 90), sires=(2, 2), paternity=0.5)
 
 
-def double_sum(difference, position, chromosome):
-    """1/4 sum_ij d_i d_j' (1 - 2 r_ij), from the definition; (trait, trait)."""
-    r = np.where(chromosome[:, None] == chromosome, haldane(np.abs(position[:, None] - position)), 0.5)
-    return difference @ (1 - 2 * r) @ difference.T / 4
+def double_sum(difference, position, chromosome, flip, recombination):
+    """Covariance of gametes from the definition; (trait, trait).
+
+    1/4 sum_ij d_i d_j' (1 - 2 r_ij) before mutation: every pair of loci.
+    """
+    r = np.where(chromosome[:, None] == chromosome, recombination(np.abs(position[:, None] - position)), 0.5)
+    return (1 - 2 * flip) ** 2 * difference @ (1 - 2 * r) @ difference.T / 4
 
 
-def test_expected_eggs_against_the_definition():
-    program, founders = small_world(SETTINGS, founders=18, length=(1.2, 0.7), correlation=0.4)
+def chi_square_map(distance):
+    """Recombination with every fourth of Poisson points a chiasma, as exp(-x) times a polynomial."""
+    x = 8 * distance  # points between two loci on average; 0 to 3 of them may go uncounted
+    none = np.exp(-x) * sum((1 - k / 4) * x**k / math.factorial(k) for k in range(4))
+    return 0.5 * (1 - none)
+
+
+@pytest.mark.parametrize(("interference", "mutation"), [(1.0, 0.0), (4.0, 0.0), (1.0, 0.01), (4.0, 0.05)])
+def test_expected_eggs_against_the_definition(interference, mutation):
+    meiosis = {"interference": interference, "mutation": mutation}
+    recombination = haldane if interference == 1.0 else chi_square_map
+    flip = (1 - math.exp(-2 * mutation)) / 2
+    program, founders = small_world(SETTINGS, founders=18, length=(1.2, 0.7), correlation=0.4, **meiosis)
     haplotypes = jnp.asarray(founders.haplotypes.reshape(2, 9, 2, -1))
     eggs = jnp.array([[[30, 20], [60, 30], [40, 10]], [[1, 0], [50, 40], [3, 70]]])
     expected = expected_eggs(program, haplotypes, eggs)
@@ -33,20 +48,23 @@ def test_expected_eggs_against_the_definition():
     intercept = np.asarray(program.traits.intercept) * 2.0**-program.traits.scale_bits
     for replicate in range(2):
         h = np.asarray(haplotypes[replicate]).astype(float)
-        values = intercept + h.sum(1) @ effects.T
         share = np.asarray(eggs[replicate]) / int(eggs[replicate].sum())
         mean, within, second = np.zeros(2), np.zeros((2, 2)), np.zeros((2, 2))
         frequency = np.zeros(600)
         for dam in range(3):
             for s in range(2):
                 sire, w = 3 + 2 * dam + s, share[dam, s]
-                family = (values[dam] + values[sire]) / 2
+                # Every allele a of a parent becomes a (1 - flip) + (1 - a) flip on average.
+                alleles = [h[parent].mean(0) * (1 - flip) + (1 - h[parent].mean(0)) * flip for parent in (dam, sire)]
+                family = intercept + effects @ sum(alleles)
                 mean += w * family
                 second += w * np.outer(family, family)
-                frequency += w * (h[dam].mean(0) + h[sire].mean(0)) / 2
+                frequency += w * sum(alleles) / 2
                 for sex, parent in enumerate((dam, sire)):
                     difference = effects * (h[parent, 1] - h[parent, 0])
-                    within += w * double_sum(difference, founders.map.position[sex], chromosome)
+                    position = founders.map.position[sex]
+                    within += w * double_sum(difference, position, chromosome, flip, recombination)
+                    within += w * flip * (1 - flip) * effects @ effects.T
         used = [a for a in range(9) if a < 3 or share[(a - 3) // 2, (a - 3) % 2] > 0]
         fixed = [(h[used].max((0, 1)) == h[used].min((0, 1))).mean()]
         assert np.asarray(expected.mean[replicate]) == pytest.approx(mean, abs=1e-5)
@@ -62,10 +80,13 @@ def test_expected_eggs_against_the_definition():
         )
 
 
-def test_realised_eggs_agree_with_expectation():
+@pytest.mark.parametrize(("interference", "mutation"), [(1.0, 0.0), (6.0, 0.02)])
+def test_realised_eggs_agree_with_expectation(interference, mutation):
     # 2 x 3 clutches of 60,000: mean within 5 SE, variance within 5 SE of 2 V^2 / n.
     settings = dataclasses.replace(SETTINGS, eggs=(60_000, 60_000))
-    program, founders = small_world(settings, founders=18, length=(1.2, 0.7))
+    program, founders = small_world(
+        settings, founders=18, length=(1.2, 0.7), interference=interference, mutation=mutation
+    )
     history = simulate(program, founders, constant_schedule(1, (1.0, 0.5)), replicates=2, seed=5)
     n = history["tests"][:, :1]
     assert (n == 180_000).all()

@@ -109,9 +109,7 @@ class Prepared:
         if self.dominance is not None:
             values += (copies == 1) @ self.dominance.T.astype(np.int64)
         # Parents that differ at every locus show a crossover wherever there is an odd number between two loci.
-        gametes = hatched(
-            self.without_mutation, np.broadcast_to(np.arange(2, dtype=np.uint8)[:, None], (2, 2, loci))
-        )
+        gametes = hatched(self.without_mutation, np.broadcast_to(np.arange(2, dtype=np.uint8)[:, None], (2, 2, loci)))
         together = np.diff(np.asarray(self.walk_map.locus_chromosome)) == 0
         seen = ((gametes[..., 1:] != gametes[..., :-1]) & together).sum(-1)
         return {
