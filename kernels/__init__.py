@@ -27,7 +27,7 @@ from jaxbreed.kernels.fate import (
     survives,
 )
 from jaxbreed.kernels.moments import Moments
-from jaxbreed.kernels.mutation import Mutation, build_mutation
+from jaxbreed.kernels.mutation import Mutation, build_mutation, mutation_counts
 from jaxbreed.kernels.suffix import Alleles, SuffixTables
 from jaxbreed.kernels.sweep import Assay, Tested, screen_size, selection_index
 from jaxbreed.kernels.threefry import threefry2x32
@@ -52,6 +52,7 @@ __all__ = [
     "hatch",
     "identity",
     "implementations",
+    "mutation_counts",
     "score",
     "screen_size",
     "selection_index",

@@ -185,6 +185,9 @@ def hatch(
 ) -> Array:
     """Rebuilds haplotypes, egg by egg identical to what the sweep scored.
 
+    The sweep's map may have fewer loci than this one; chromosome lengths, interference and, with mutation, its rate
+    and sites must be the same.
+
     Args:
       walk_map: the genetic map.
       key: uint32 (egg, 2), the key of each egg's family.
@@ -217,6 +220,8 @@ def _check_tables(tables: SuffixTables, walk_map: WalkMap, key: Key) -> int:
     if walk_map.mutation is not None and tables.alleles is None:
         raise ValueError("tables were built for a map without mutation; build them with this map")
     if tables.alleles is not None:
+        if (tables.alleles.dominance is None) != (tables.pair is None):
+            raise ValueError("tables.alleles.dominance and tables.pair must both be given or both be None")
         _sized("tables.alleles.effects", tables.alleles.effects, "int32", (columns, walk_map.loci))
         _sized("tables.alleles.haplotypes", tables.alleles.haplotypes, "uint8", (2, 2, walk_map.loci))
         if tables.alleles.dominance is not None:

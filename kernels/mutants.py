@@ -26,8 +26,11 @@ def mutation_value(tables: SuffixTables, walk_map: WalkMap, key: Key, eggs: Arra
     mutation, alleles = walk_map.mutation, tables.alleles
     if mutation is None or alleles is None:
         raise ValueError("the map or the tables know no mutation")
-    mutant = _hit_any_locus(key, eggs, mutation)
+    none = jnp.zeros((tables.start.shape[0], eggs.shape[0]), jnp.int32)
     together = min(_TOGETHER, eggs.shape[0])
+    if together == 0 or walk_map.loci == 0:
+        return none
+    mutant = _hit_any_locus(key, eggs, mutation)
     where = jnp.nonzero(mutant, size=eggs.shape[0], fill_value=0)[0]
     total = mutant.sum(dtype=jnp.int32)
 
@@ -37,8 +40,7 @@ def mutation_value(tables: SuffixTables, walk_map: WalkMap, key: Key, eggs: Arra
         change = _change(alleles, walk_map, mutation, key, eggs[lanes])
         return values.at[:, lanes].add(jnp.where(place < total, change, 0))
 
-    none = jnp.zeros((tables.start.shape[0], eggs.shape[0]), jnp.int32)
-    return none if together == 0 else lax.fori_loop(0, -(-total // together), group, none)
+    return lax.fori_loop(0, -(-total // together), group, none)
 
 
 def _hit_any_locus(key: Key, eggs: Array, mutation: Mutation) -> Array:

@@ -7,6 +7,7 @@ knows only the loci with effects, and hatching, which knows all, see the same ev
 
 import dataclasses
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +18,7 @@ from jax import Array
 from jaxbreed.kernels.threefry import MUTATIONS, SIRE, threefry2x32
 
 LEAST_MEAN, MOST_MEAN = 1e-7, 32.0
+MAX_SITES = 2**24 - 1
 _GAMETE = ((0,), (SIRE,))
 
 
@@ -28,14 +30,19 @@ class Mutation:
     Attributes:
       threshold: uint32 (most,), rising: a gamete has as many mutations as there are thresholds at or below its word.
       locus: int32 (site,), which locus of the map each site is, or -1 if it is none.
+      loci: number of loci of the map.
     """
 
     threshold: Array
     locus: Array
+    loci: int = dataclasses.field(metadata={"static": True})
 
 
 def build_mutation(rate: float, sites: int, site: npt.ArrayLike | None = None) -> Mutation | None:
-    """Prepares mutation.
+    """Prepares mutation, as one map sees it.
+
+    What the sweep scores is what hatches only if both maps mutate at the same rate over the same sites: build both
+    with the same `rate` and `sites`, and tell by `site` which of them are loci of the map.
 
     Args:
       rate: mutations a site and gamete; sites are hit independently (Poisson), so that a gamete carries the other
@@ -48,20 +55,32 @@ def build_mutation(rate: float, sites: int, site: npt.ArrayLike | None = None) -
 
     Raises:
       ValueError: the rate is negative or not a number, or a gamete has fewer than 1e-7 mutations on average (words of
-        32 bits cannot tell how many) or more than 32; `site` does not increase or is not one of the sites.
+        32 bits cannot tell how many) or more than 32; there are no sites or more than 16 million; `site` does not
+        hold increasing numbers of sites.
     """
-    chosen = np.arange(sites) if site is None else np.asarray(site, np.int64)
-    if chosen.size and (chosen.min() < 0 or chosen.max() >= sites or (np.diff(chosen) <= 0).any()):
+    if not 1 <= sites <= MAX_SITES:
+        raise ValueError(f"sites is {sites}; there can be 1 to {MAX_SITES}")
+    chosen = np.arange(sites) if site is None else np.asarray(site)
+    if chosen.ndim != 1 or (chosen.size and chosen.dtype.kind not in "iu"):
+        raise ValueError(f"site is of {chosen.dtype} with shape {chosen.shape}; it must be (locus,) whole numbers")
+    chosen = chosen.astype(np.int64)
+    if chosen.size and (chosen[0] < 0 or chosen[-1] >= sites or (np.diff(chosen) <= 0).any()):
         raise ValueError(f"site must increase from at least 0 to at most {sites - 1}")
     mean = rate * sites
     if rate == 0.0:
         return None
     if not LEAST_MEAN <= mean <= MOST_MEAN:
-        least, most = LEAST_MEAN / sites, MOST_MEAN / sites
+        least, most = _rounded(LEAST_MEAN / sites, math.ceil), _rounded(MOST_MEAN / sites, math.floor)
         raise ValueError(f"mutation is {rate:g}; with {sites} loci it must be 0 or from {least:.3g} to {most:.3g}")
     locus = np.full(sites, -1, np.int32)
     locus[chosen] = np.arange(chosen.size)
-    return Mutation(jnp.asarray(_poisson_thresholds(mean)), jnp.asarray(locus))
+    return Mutation(jnp.asarray(_poisson_thresholds(mean)), jnp.asarray(locus), chosen.size)
+
+
+def _rounded(value: float, whole: Callable[[float], int]) -> float:
+    """A number above zero to three digits, up (`math.ceil`) or down (`math.floor`)."""
+    unit = 10.0 ** (math.floor(math.log10(value)) - 2)
+    return whole(value / unit) * unit
 
 
 def _poisson_thresholds(mean: float) -> npt.NDArray[np.uint32]:
@@ -109,7 +128,7 @@ def mutated_loci(key: tuple[Array, Array], eggs: Array, mutation: Mutation, numb
 
 
 def _share(word: Array, sites: int) -> Array:
-    """Upper 32 bits of the product of a word and a number below 2**24, in pieces of 16 bits."""
+    """Upper 32 bits of the product of a word and a number, in pieces of 16 bits."""
     upper, lower = word >> 16, word & 0xFFFF
     sites_upper, sites_lower = jnp.uint32(sites >> 16), jnp.uint32(sites & 0xFFFF)
     middle = upper * sites_lower + (lower * sites_lower >> 16)  # cannot overflow; the next sum could

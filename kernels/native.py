@@ -92,7 +92,7 @@ def use_instruction_set(name: str | None) -> None:
 
 def _map_arguments(walk_map: WalkMap) -> list[Array]:
     gap = jnp.zeros((0, 0, 0, 0), jnp.int32) if walk_map.gap is None else walk_map.gap
-    mutation = walk_map.mutation or Mutation(jnp.zeros(0, jnp.uint32), jnp.zeros(0, jnp.int32))
+    mutation = walk_map.mutation or Mutation(jnp.zeros(0, jnp.uint32), jnp.zeros(0, jnp.int32), walk_map.loci)
     return [
         jnp.asarray(packed_gap_table()),
         jnp.asarray(normal_table()),
@@ -145,7 +145,7 @@ def suffix_tables(
 
 
 def score(tables: SuffixTables, walk_map: WalkMap, key: Key, eggs: Array) -> Array:
-    """See `walk.score`."""
+    """See `score.score`."""
     out = _struct((tables.start.shape[0], eggs.shape[0]), jnp.int32)
     return _call("score", out, walk_map, 1, *_table_arguments(tables), jnp.stack(key), eggs)
 

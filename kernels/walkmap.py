@@ -83,7 +83,7 @@ class WalkMap:
 def sub_cell_bits(morgans: float) -> int:
     """Sub-cells per Morgan as a power of two: 2**17 to 2**18 sub-cells a map, so that its tables stay in cache.
 
-    That is 0.006-0.012 cM for a map of 30 Morgans, far below what any map is known to.
+    That is 0.012 cM for a map of 30 Morgans: a locus is off by at most half of that, less than any map is known to.
     """
     return min(UNIT_BITS, math.floor(math.log2(2**18 / max(morgans, 1e-3))))
 
@@ -124,7 +124,7 @@ def build_walk_map(
 
     Raises:
       ValueError: more than 250 chromosomes, more than 1,000 Morgans, more than 8 million loci, interference not
-        between 1 and 24.
+        between 1 and 24, mutation built for another number of loci.
     """
     chromosomes = length.shape[1]
     if not 1 <= chromosomes <= MAX_CHROMOSOMES:
@@ -135,6 +135,11 @@ def build_walk_map(
         raise ValueError(f"interference is {interference:g}; it must be from 1 (none) to {MAX_INTERFERENCE:g}")
     if length.sum(axis=1).max() > MAX_MORGANS:
         raise ValueError(f"the map is {length.sum(axis=1).max():g} Morgans long; it can have at most {MAX_MORGANS:g}")
+    if mutation is not None and mutation.loci != chromosome.size:
+        raise ValueError(
+            f"mutation was built for {mutation.loci} loci and the map has {chromosome.size}; build_mutation's `site` "
+            "tells which sites are loci of the map"
+        )
     bits = sub_cell_bits(float(length.sum(axis=1).max()))
     sexes = [_one_sex(chromosome, position[s], length[s], bits) for s in range(2)]
     cells, slots = (max(len(sex[name]) for sex in sexes) for name in ("cell", "first_locus"))

@@ -130,6 +130,14 @@ def some_without_length() -> npt.NDArray[np.float64]:
     return length
 
 
+def many_without_length() -> npt.NDArray[np.float64]:
+    """200 short chromosomes, every fifth without length in one sex, every seventh in the other."""
+    length = uneven(20, 200, 0.1)
+    length[0, ::5] = 0.0
+    length[1, ::7] = 0.0
+    return length
+
+
 CROSSES: dict[str, tuple[Cross, int]] = {
     "one egg, one locus, no map length": (make_cross(10, np.zeros((2, 3)), [0, 1, 0]), 1),
     "one long chromosome": (make_cross(11, [[30.0], [12.0]], [300], columns=2), 24),
@@ -149,18 +157,22 @@ CROSSES: dict[str, tuple[Cross, int]] = {
         make_cross(15, some_without_length(), [5] * 64, places=4, largest=2**31 - 1, dominance=True),
         20,
     ),
-    "interference": (make_cross(16, [[2.0, 0.6, 0.0], [1.0, 0.0, 0.3]], [40, 20, 9], interference=4.0), 40),
+    "interference, two columns": (
+        make_cross(16, [[2.0, 0.6, 0.0], [1.0, 0.0, 0.3]], [40, 20, 9], columns=2, interference=4.0),
+        40,
+    ),
+    "interference, chromosomes of one length": (make_cross(21, np.full((2, 33), 0.8), [4] * 33, interference=3.0), 20),
     "strong interference, dominance, 40 chromosomes": (
         make_cross(17, uneven(17, 40, 0.7), [4] * 40, columns=3, interference=11.5, dominance=True),
         20,
     ),
     "mutation": (make_cross(18, uneven(18, 3, 1.0), [5, 0, 4], columns=2, mutations=2.5, places=5), 60),
-    "mutation, dominance, interference, sites hit again and again": (
+    "mutation, dominance, interference, sites hit again": (
         make_cross(19, uneven(19, 2, 1.5), [3, 2], mutations=6.0, dominance=True, interference=3.0),
         60,
     ),
-    "many mutations, 70 chromosomes, int32 extremes": (
-        make_cross(20, uneven(20, 70, 0.2), [2] * 70, columns=3, mutations=31.0, dominance=True, largest=2**31 - 1),
+    "many mutations, 200 chromosomes, some without length, int32 extremes": (
+        make_cross(20, many_without_length(), [1] * 200, columns=3, mutations=31.0, dominance=True, largest=2**31 - 1),
         20,
     ),
 }

@@ -69,24 +69,30 @@ def test_suffix_tables_are_the_same(name: str, implementation: str) -> None:
         assert jax.tree.structure(reference) == jax.tree.structure(found)
 
 
+@pytest.mark.parametrize(
+    "name", ["strong interference, dominance, 40 chromosomes", "interference, chromosomes of one length"]
+)
 @pytest.mark.parametrize("count", [0, 1, 31, 32, 33, 255, 257, 9000])
-def test_any_number_of_eggs_in_any_order(count: int, implementation: str) -> None:
+def test_any_number_of_eggs_in_any_order(count: int, name: str, implementation: str) -> None:
     """Batches, vectors and tasks end in the middle; an egg's value does not depend on its neighbours."""
     if implementation == "xla" and count not in (0, 33):
         pytest.skip("every number of eggs is compiled anew, and eggs are independent by construction")
-    cross, _ = CROSSES["strong interference, dominance, 40 chromosomes"]
+    cross, _ = CROSSES[name]
     walk_map, rng = cross.walk_map, np.random.default_rng(count)
     tables = cross.tables(walk_map, 0)
     eggs = rng.integers(0, 2**32, count, dtype=np.uint32)
     values = np.asarray(compiled("score", implementation)(tables, walk_map, as_key(KEYS[0]), jnp.asarray(eggs)))
-    assert values.shape == (3, count)
+    assert values.shape == (len(cross.effects), count)
     order = rng.permutation(count)[:200]
     again = compiled("score", "xla")(tables, walk_map, as_key(KEYS[0]), jnp.asarray(np.resize(eggs[order], 200)))
     np.testing.assert_array_equal(values[:, order], np.asarray(again)[:, : len(order)])
 
 
-def test_vmap_over_families(implementation: str) -> None:
-    cross, _ = CROSSES["dominance, different maps, an empty chromosome"]
+@pytest.mark.parametrize(
+    "name", ["dominance, different maps, an empty chromosome", "mutation, dominance, interference, sites hit again"]
+)
+def test_vmap_over_families(name: str, implementation: str) -> None:
+    cross, _ = CROSSES[name]
     walk_map, eggs = cross.walk_map, numbers(range(50))
     tables = [cross.tables(walk_map, family) for family in (0, 1)]
     both = jax.tree.map(lambda *leaves: jnp.stack(leaves), *tables)

@@ -18,8 +18,8 @@ from jaxbreed.kernels import topk
 TRAITS = 2
 MAP = ([[0.9, 0.0, 0.4, 1.2], [0.5, 0.7, 0.0, 1.6]], [9, 4, 5, 8])
 FAMILY = make_cross(20, *MAP, columns=TRAITS, places=40)
-# A third column, the load: most eggs carry some of it.
-LOADED = make_cross(25, *MAP, columns=TRAITS + 1, places=40, largest=2**17, dominance=True)
+# A third column, the load: most eggs carry some of it, and mutations.
+LOADED = make_cross(25, *MAP, columns=TRAITS + 1, places=40, largest=2**17, dominance=True, mutations=2.0)
 KEY = KEYS[0]
 BROOD = 2500
 MANTISSA, SHIFT = ((21000, -9000), (4000, 17000)), (7, 8)

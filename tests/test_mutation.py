@@ -1,6 +1,7 @@
 """De novo mutation against its closed forms: a site hit by a Poisson number of mutations of mean `rate` carries the
 other allele with chance (1 - exp(-2 rate)) / 2, in each gamete by itself."""
 
+import dataclasses
 import math
 from functools import cache
 
@@ -73,7 +74,9 @@ def test_thresholds_are_poisson_chances(mean: float) -> None:
     mutation = kernels.build_mutation(mean / 1000, 1000)
     assert mutation is not None
     thresholds = np.asarray(mutation.threshold).astype(np.float64)
-    np.testing.assert_allclose(thresholds / 2**32, stats.poisson.cdf(np.arange(thresholds.size), mean), atol=2.0**-32)
+    np.testing.assert_allclose(
+        thresholds / 2**32, stats.poisson.cdf(np.arange(thresholds.size), mean), rtol=0, atol=2.0**-32
+    )
     assert stats.poisson.sf(thresholds.size, mean) < 2.0**-32
     assert 2**32 - thresholds[0] == pytest.approx(2**32 * -math.expm1(-mean), abs=0.6)
 
@@ -144,10 +147,59 @@ def test_rates_out_of_range_are_refused(rate: float) -> None:
         kernels.build_mutation(rate, 100)
 
 
+def test_limits_in_the_message_are_themselves_allowed() -> None:
+    for sites in (3, 7, 100, 12_345):
+        with pytest.raises(ValueError, match="it must be 0 or from") as error:
+            kernels.build_mutation(1e9, sites)
+        for bound in str(error.value).split("from ")[1].split(" to "):
+            assert kernels.build_mutation(float(bound), sites) is not None
+
+
+@pytest.mark.parametrize("sites", [0, -5, 2**24])
+def test_numbers_of_sites_out_of_range_are_refused(sites: int) -> None:
+    with pytest.raises(ValueError, match=rf"sites is {sites}; there can be 1 to 16777215"):
+        kernels.build_mutation(1e-7, sites)
+
+
+@pytest.mark.parametrize("site", [[1.5, 2.0], [True, False], [[1, 2]]])
+def test_sites_that_are_no_numbers_are_refused(site: list[float]) -> None:
+    with pytest.raises(ValueError, match=r"it must be \(locus,\) whole numbers"):
+        kernels.build_mutation(1e-3, 100, site)
+
+
+def test_mutation_of_another_map_is_refused() -> None:
+    """Its numbers of loci would lead beyond the map's tables."""
+    for sites in (SITES - 2, SITES + 2, 1000):
+        with pytest.raises(ValueError, match=f"mutation was built for {sites} loci and the map has {SITES}"):
+            uniform_map(SITES, kernels.build_mutation(1e-3, sites))
+
+
+def test_a_map_without_loci(implementation: str) -> None:
+    """All mutations fall elsewhere."""
+    none, eggs = np.zeros(0, np.int32), numbers(range(5))
+    mutation = kernels.build_mutation(0.01, 100, none)
+    walk_map = kernels.build_walk_map(none, np.zeros((2, 0)), np.ones((2, 1)), mutation=mutation)
+    tables = compiled("suffix_tables", implementation)(
+        jnp.zeros((1, 0), jnp.int32), jnp.zeros((2, 2, 0), jnp.uint8), walk_map, jnp.asarray([7], jnp.int32)
+    )
+    values = compiled("score", implementation)(tables, walk_map, as_key(KEYS[0]), eggs)
+    np.testing.assert_array_equal(values, [[7] * 5])
+
+
 @pytest.mark.parametrize("site", [[3, 2], [1, 1], [-1, 2], [5, 100]])
 def test_sites_out_of_order_are_refused(site: list[int]) -> None:
     with pytest.raises(ValueError, match="site must increase from at least 0 to at most 99"):
         kernels.build_mutation(1e-3, 100, site)
+
+
+def test_tables_that_lost_their_dominance_are_refused() -> None:
+    walk_map = uniform_map(SITES, kernels.build_mutation(RATE, SITES))
+    one, haplotypes = jnp.ones((1, SITES), jnp.int32), jnp.zeros((2, 2, SITES), jnp.uint8)
+    tables = kernels.suffix_tables(one, haplotypes, walk_map, jnp.zeros(1, jnp.int32), one)
+    assert tables.alleles is not None
+    lost = dataclasses.replace(tables, alleles=dataclasses.replace(tables.alleles, dominance=None))
+    with pytest.raises(ValueError, match=r"tables.alleles.dominance and tables.pair must both be given or both"):
+        kernels.score(lost, walk_map, as_key(KEYS[0]), numbers([1]))
 
 
 def test_tables_without_alleles_are_refused() -> None:

@@ -91,6 +91,10 @@ class Prepared:
             None if self.dominance is None else jnp.asarray(self.dominance),
         )
         key, eggs = jnp.asarray([1, 2], jnp.uint32), jnp.arange(count, dtype=jnp.uint32)
+        if self.walk_map.mutation is not None:  # half of the eggs are mutants
+            many = jnp.arange(4_000_000, dtype=jnp.uint32)
+            mutants = kernels.mutation_counts((key[0], key[1]), many, self.walk_map.mutation).any(0)
+            eggs = jnp.concatenate([many[mutants][: count // 2], eggs])[:count]
         score = jax.jit(
             lambda t: kernels.score(t, self.walk_map, (key[0], key[1]), eggs, implementation=job.implementation)
         )

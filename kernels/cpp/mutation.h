@@ -27,7 +27,7 @@ struct Mutations {
         threefry<1>(key, kMutations + (sex ? kSire : 0u) + 1 + i / 2, even, odd);
         const uint32_t where = i % 2 ? odd[0][0] : even[0][0];
         const int32_t at = map.site_locus[(uint64_t)where * map.sites >> 32];
-        if (at >= 0) locus[sex][count[sex]++] = at;
+        if ((uint32_t)at < (uint32_t)map.loci) locus[sex][count[sex]++] = at;
       }
     }
   }

@@ -69,10 +69,10 @@ struct World {
       map.renewal = renewal.data();
     }
     if (mutations) {
-      // Every site but each third is a locus; none, one or all mutations with chances of 7/8, 1/16 and 1/16.
+      // Every site but each third is a locus; none, one or all mutations with chances of 1/2, 1/4 and 1/4.
       for (int locus = 0, site = 0; locus < loci; ++site) site_locus.push_back(site % 3 == 2 ? -1 : locus++);
-      threshold.assign(mutations, 15u << 28);
-      threshold[0] = 14u << 28;
+      threshold.assign(mutations, 3u << 30);
+      threshold[0] = 2u << 30;
       map.thresholds = (int)threshold.size(), map.threshold = threshold.data();
       map.sites = (uint32_t)site_locus.size(), map.site_locus = site_locus.data();
     }
@@ -144,7 +144,7 @@ bool same(Partial& a, Partial& b, int64_t kept) {
 void try_one(const Kernels& run, const Tables& tables, int number) {
   static const int kChromosomes[] = {1, 2, 5, 31, 32, 33, 64, 65, 200, 250};
   const int chromosomes = kChromosomes[number % 10];
-  const World world(chromosomes, number % 3 ? 12 : 2, number % 2, number == 1 ? 128 : number % 3);
+  const World world(chromosomes, number % 3 ? 12 : 2, number % 2, number == 1 ? 128 : number % 4 == 2 ? 40 : number % 3);
   const Map& map = world.map;
   const bool dominant = number % 4 >= 2;
   const int columns = 1 + number % 5;
