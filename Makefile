@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SCENARIO ?= experiments/scenarios/giant-pacific-octopus.toml
+# Test files are shared out over so many processes; what one file computes is kept in its process.
+WORKERS ?= 2
 OUT ?= out/$(basename $(notdir $(SCENARIO))).h5
 
 .PHONY: run test lint types pytest clean
@@ -25,7 +27,7 @@ types: $(STAMP)
 	cd build/types && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml -p jaxbreed
 
 pytest: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 $(STAMP): pyproject.toml CMakeLists.txt $(wildcard kernels/cpp/*)
 	$(PYTHON) -m venv $(VENV)

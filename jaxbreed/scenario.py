@@ -10,9 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from jaxbreed.species import Species, load
 
-Share = Annotated[float, Field(gt=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
-Correlation = float | list[list[float]]
+Share = Annotated[float, Field(gt=0, le=1, strict=True)]
+Count = Annotated[int, Field(ge=1, strict=True)]
+Number = Annotated[float, Field(strict=True)]
+Whole = Annotated[int, Field(strict=True)]
+Morgans = Annotated[float, Field(ge=0, le=1000, strict=True)]
+Correlation = Number | list[list[Number]]
 
 
 class _Table(BaseModel):
@@ -22,18 +25,18 @@ class _Table(BaseModel):
 class ProgrammeTable(_Table):
     """How long and how often. `generations` defaults to the whole generations in `years`."""
 
-    years: Annotated[float, Field(gt=0)] = 15.0
-    generations: Annotated[int, Field(ge=1, le=1000)] | None = None
+    years: Annotated[float, Field(gt=0, strict=True)] = 15.0
+    generations: Annotated[int, Field(ge=1, le=1000, strict=True)] | None = None
     lineages: Count = 24
     replicates: Count = 5
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
+    seed: Annotated[int, Field(ge=0, lt=2**63, strict=True)] = 1
 
 
 class ClutchTable(_Table):
     """What a female lays and what becomes of it. Defaults come from the species."""
 
-    eggs: Count | tuple[int, int] | None = None
-    sires: Count | tuple[int, int] | None = None
+    eggs: Count | tuple[Whole, Whole] | None = None
+    sires: Count | tuple[Whole, Whole] | None = None
     paternity: Share = 0.6
     survival: Share | None = None
     tested: Count | None = None
@@ -45,19 +48,19 @@ class GenomeTable(_Table):
 
     loci: Count = 10_000
     qtl: Count = 1_000
-    effect_shape: Annotated[float, Field(gt=0)] = 0.4
-    chromosomes: Annotated[int, Field(ge=1, le=250)] | None = None
-    morgans: Annotated[float, Field(ge=0, le=1000)] | tuple[float, float] | None = None
-    interference: Annotated[float, Field(ge=1, le=24)] = 1.0
-    mutation: Annotated[float, Field(ge=0)] = 0.0
+    effect_shape: Annotated[float, Field(gt=0, strict=True)] = 0.4
+    chromosomes: Annotated[int, Field(ge=1, le=250, strict=True)] | None = None
+    morgans: Morgans | tuple[Morgans, Morgans] | None = None
+    interference: Annotated[float, Field(ge=1, le=24, strict=True)] = 1.0
+    mutation: Annotated[float, Field(ge=0, strict=True)] = 0.0
 
 
 class FoundersTable(_Table):
     """Where the first breeders come from. `effective_size` defaults to the species'."""
 
     source: Literal["coalescent", "frequencies"] = "coalescent"
-    effective_size: Annotated[float, Field(gt=0)] | None = None
-    frequency: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    effective_size: Annotated[float, Field(gt=0, strict=True)] | None = None
+    frequency: Annotated[float, Field(gt=0, lt=1, strict=True)] = 0.5
     shared: bool = False
 
 
@@ -65,7 +68,7 @@ class TraitTable(_Table):
     """One trait: heritability among founders and weight in the index, per founder phenotypic SD."""
 
     h2: Share
-    weight: float = 0.0
+    weight: Number = 0.0
 
 
 class CorrelationsTable(_Table):
@@ -79,7 +82,7 @@ class SelectionTable(_Table):
     """Who breeds. See `jaxbreed.program.Settings` and `jaxbreed.schedule.Schedule`."""
 
     scope: Literal["within", "across"] = "within"
-    fraction: Annotated[float, Field(ge=0, le=1)] = 0.0
+    fraction: Annotated[float, Field(ge=0, le=1, strict=True)] = 0.0
     males: Count | None = None
     quota: Count | None = None
     mating: Literal["random", "avoid_sibs", "within_lineage"] = "avoid_sibs"

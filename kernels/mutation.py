@@ -7,6 +7,7 @@ knows only the loci with effects, and hatching, which knows all, see the same ev
 
 import dataclasses
 import math
+import numbers
 from collections.abc import Callable
 
 import jax
@@ -57,7 +58,12 @@ def build_mutation(rate: float, sites: int, site: npt.ArrayLike | None = None) -
       ValueError: the rate is negative or not a number, or a gamete has fewer than 1e-7 mutations on average (words of
         32 bits cannot tell how many) or more than 32; there are no sites or more than 16 million; `site` does not
         hold increasing numbers of sites.
+      TypeError: the rate is no number or `sites` no whole number.
     """
+    if isinstance(rate, bool) or not isinstance(rate, numbers.Real):
+        raise TypeError(f"mutation is {rate!r}; it must be a number")
+    if isinstance(sites, bool) or not isinstance(sites, numbers.Integral):
+        raise TypeError(f"sites is {sites!r}; it must be a whole number")
     if not 1 <= sites <= MAX_SITES:
         raise ValueError(f"sites is {sites}; there can be 1 to {MAX_SITES}")
     chosen = np.arange(sites) if site is None else np.asarray(site)

@@ -12,6 +12,7 @@ each chromosome comes one empty slot for crossovers behind its last locus.
 
 import dataclasses
 import math
+import numbers
 
 import jax
 import jax.numpy as jnp
@@ -125,12 +126,15 @@ def build_walk_map(
     Raises:
       ValueError: more than 250 chromosomes, more than 1,000 Morgans, more than 8 million loci, interference not
         between 1 and 24, mutation built for another number of loci.
+      TypeError: interference is no number.
     """
     chromosomes = length.shape[1]
     if not 1 <= chromosomes <= MAX_CHROMOSOMES:
         raise ValueError(f"the map has {chromosomes} chromosomes; it can have 1 to {MAX_CHROMOSOMES}")
     if chromosome.size > MAX_LOCI:
         raise ValueError(f"the map has {chromosome.size} loci; it can have at most {MAX_LOCI}")
+    if isinstance(interference, bool) or not isinstance(interference, numbers.Real):
+        raise TypeError(f"interference is {interference!r}; it must be a number")
     if not 1.0 <= interference <= MAX_INTERFERENCE:
         raise ValueError(f"interference is {interference:g}; it must be from 1 (none) to {MAX_INTERFERENCE:g}")
     if length.sum(axis=1).max() > MAX_MORGANS:

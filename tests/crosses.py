@@ -131,8 +131,8 @@ def some_without_length() -> npt.NDArray[np.float64]:
 
 
 def many_without_length() -> npt.NDArray[np.float64]:
-    """200 short chromosomes, every fifth without length in one sex, every seventh in the other."""
-    length = uneven(20, 200, 0.1)
+    """140 short chromosomes, every fifth without length in one sex, every seventh in the other."""
+    length = uneven(20, 140, 0.1)
     length[0, ::5] = 0.0
     length[1, ::7] = 0.0
     return length
@@ -171,8 +171,8 @@ CROSSES: dict[str, tuple[Cross, int]] = {
         make_cross(19, uneven(19, 2, 1.5), [3, 2], mutations=6.0, dominance=True, interference=3.0),
         60,
     ),
-    "many mutations, 200 chromosomes, some without length, int32 extremes": (
-        make_cross(20, many_without_length(), [1] * 200, columns=3, mutations=31.0, dominance=True, largest=2**31 - 1),
+    "many mutations, 140 chromosomes, some without length, int32 extremes": (
+        make_cross(20, many_without_length(), [1] * 140, mutations=31.0, dominance=True, largest=2**31 - 1),
         20,
     ),
 }

@@ -155,6 +155,15 @@ def test_limits_in_the_message_are_themselves_allowed() -> None:
             assert kernels.build_mutation(float(bound), sites) is not None
 
 
+def test_what_is_no_number_is_refused() -> None:
+    with pytest.raises(TypeError, match="mutation is '1e-8'; it must be a number"):
+        kernels.build_mutation("1e-8", 100)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"sites is 100\.0; it must be a whole number"):
+        kernels.build_mutation(1e-3, 100.0)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="interference is '4'; it must be a number"):
+        kernels.build_walk_map(np.zeros(1, np.int32), np.zeros((2, 1)), np.ones((2, 1)), "4")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("sites", [0, -5, 2**24])
 def test_numbers_of_sites_out_of_range_are_refused(sites: int) -> None:
     with pytest.raises(ValueError, match=rf"sites is {sites}; there can be 1 to 16777215"):

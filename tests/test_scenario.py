@@ -46,6 +46,12 @@ def changed(path, value):
         ("clutch.eggs", [10, 20, 30], "clutch.eggs is [10, 20, 30]; it must be a whole number above 0, or two of them"),
         ("genome.morgans", -1, "genome.morgans is -1; it must be a number from 0 to 1000, or two of them"),
         ("genome.interference", 0.5, "genome.interference is 0.5; it should be greater than or equal to 1"),
+        ("genome.interference", True, "genome.interference is True; it should be a valid number"),
+        ("genome.mutation", "1e-8", "genome.mutation is '1e-8'; it should be a valid number"),
+        ("programme.lineages", "300", "programme.lineages is '300'; it should be a valid integer"),
+        ("programme.lineages", 3.0, "programme.lineages is 3.0; it should be a valid integer"),
+        ("traits.intelligence.weight", True, "traits.intelligence.weight is True; it should be a valid number"),
+        ("genome.morgans", [-1, 5], "genome.morgans is [-1, 5]; it must be a number from 0 to 1000, or two of them"),
         ("genome.mutation", -1e-8, "genome.mutation is -1e-08; it should be greater than or equal to 0"),
         ("correlations.genetic", "high", "correlations.genetic is 'high'; it must be a number, or a matrix"),
         ("selection.scope", "sideways", "selection.scope is 'sideways'; it should be 'within' or 'across'"),
@@ -73,7 +79,7 @@ def test_mistakes_in_the_file(path, value, message):
         (
             "genome.mutation",
             1e-14,
-            r"genome.mutation is 1e-14; with 300 loci it must be 0 or from 3\.33e-10 to 0\.107",
+            r"genome.mutation is 1e-14; with 300 loci it must be 0 or from 3\.34e-10 to 0\.106",
         ),
         ("traits.intelligence.weight", 0.0, "weights is .* at least one trait needs a weight"),
         (

@@ -144,7 +144,7 @@ bool same(Partial& a, Partial& b, int64_t kept) {
 void try_one(const Kernels& run, const Tables& tables, int number) {
   static const int kChromosomes[] = {1, 2, 5, 31, 32, 33, 64, 65, 200, 250};
   const int chromosomes = kChromosomes[number % 10];
-  const World world(chromosomes, number % 3 ? 12 : 2, number % 2, number == 1 ? 128 : number % 4 == 2 ? 40 : number % 3);
+  const World world(chromosomes, number % 3 ? 12 : 2, number % 2, number == 1 ? 128 : number % 8 == 2 ? 30 : number % 3);
   const Map& map = world.map;
   const bool dominant = number % 4 >= 2;
   const int columns = 1 + number % 5;
