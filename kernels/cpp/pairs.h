@@ -9,7 +9,7 @@ namespace jaxbreed::JAXBREED_SIMD {
 // the gametes carry like haplotypes changes at each of them.
 template <int kColumns>
 void add_pairs(const Map& map, const Family& family, Batch& batch) {
-  constexpr int kMerged = 2;  // vectors side by side: as many as registers hold
+  constexpr int kMerged = kTogether;  // vectors side by side, each waiting for its own look-ups
   const int phase_words = (map.chromosomes + 31) / 32, columns = family.columns;
   Word unlike[kMaxChromosomes / 32][kVectors];
   for (int w = 0; w < phase_words; ++w) {
@@ -27,7 +27,6 @@ void add_pairs(const Map& map, const Family& family, Batch& batch) {
   for (int i = 0; i < kWidth; ++i) lane[i] = i;
   const uint32_t* const records = batch.record.row(0, 0);
   const int32_t* const pairs = family.pair;
-  static_assert(kTogether % kMerged == 0);
   for (int from = 0; from < batch.vectors; from += kMerged) {
     // The next crossover of the dam's and of the sire's gamete, and where each is recorded.
     Word dam[kMerged], sire[kMerged], dam_at[kMerged], sire_at[kMerged];
