@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from jaxbreed.scenario import Loaded
 
-BAD_INPUT, FAILED = 2, 1
+BAD_INPUT, FAILED, STOPPED = 2, 1, 130
 app = typer.Typer(
     help="Simulate every egg of very large clutches, over many lineages and generations of selection.",
     no_args_is_help=True,
@@ -37,6 +37,8 @@ def _plain_errors() -> Iterator[None]:
     """Turns what a user can get wrong into one sentence; anything else keeps its traceback."""
     try:
         yield
+    except typer.Exit:  # a RuntimeError to Python
+        raise
     except (ValueError, OSError) as error:
         typer.echo(f"jaxbreed: {error}", err=True)
         raise typer.Exit(BAD_INPUT) from None
@@ -76,7 +78,14 @@ def run(
         check_writable(output.with_suffix(".png"), force)
         # A file or a pipe has no width of its own: wide enough for three traits.
         console = Console() if sys.stdout.isatty() else Console(width=110)
-        _run_and_report(loaded, output, console, quiet)
+        written_before = output.stat().st_mtime_ns if output.exists() else None
+        try:
+            _run_and_report(loaded, output, console, quiet)
+        except KeyboardInterrupt:
+            written = output.stat().st_mtime_ns if output.exists() else None
+            kept = "nothing was written" if written == written_before else f"{output} holds the generations so far"
+            typer.echo(f"jaxbreed: stopped; {kept}", err=True)
+            raise typer.Exit(STOPPED) from None
 
 
 def _run_and_report(loaded: "Loaded", output: Path, console: "Console", quiet: bool) -> None:

@@ -30,7 +30,7 @@ def use_cores(count: int | None = None) -> int:
     """
     count = available_cores() if count is None else count
     if count < 1:
-        raise ValueError(f"count is {count}; it must be at least 1")
+        raise ValueError(f"the number of cores is {count}; it must be at least 1")
     jax.config.update("jax_num_cpu_devices", count)
     return count
 

@@ -46,7 +46,7 @@ class ClutchTable(_Table):
 class GenomeTable(_Table):
     """Chromosomes and loci. Chromosome number and map length default to the species'."""
 
-    loci: Count = 10_000
+    loci: Annotated[int, Field(ge=1, le=8_000_000, strict=True)] = 10_000
     qtl: Count = 1_000
     effect_shape: Annotated[float, Field(gt=0, strict=True)] = 0.4
     chromosomes: Annotated[int, Field(ge=1, le=250, strict=True)] | None = None

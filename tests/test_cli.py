@@ -1,10 +1,13 @@
 """The command line as a user meets it."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from jaxbreed.kernels import native
@@ -93,7 +96,7 @@ def test_the_same_on_one_core_and_another_seed_differs(finished):
         (("", ""), ("-o", "."), ". is a folder or a device; name a file to write"),
         (("", ""), ("-o", "bad.toml", "--force"), "--output is bad.toml; it must be another file than the scenario"),
         (("", ""), ("-o", "out.png"), "--output is out.png; it must be another file than the scenario"),
-        (("", ""), ("--cores", "0"), "count is 0; it must be at least 1"),
+        (("", ""), ("--cores", "0"), "the number of cores is 0; it must be at least 1"),
     ],
 )
 def test_bad_input_gives_one_sentence_and_exit_code_2(tmp_path, change, arguments, message):
@@ -153,3 +156,19 @@ def test_doctor_finds_this_machine_well():
 def test_help_lists_the_commands():
     text = jaxbreed("--help").stdout
     assert all(command in text for command in ("run", "species", "doctor"))
+
+
+def test_ctrl_c_says_what_is_left(tmp_path):
+    """The file holds the generations that were done, and opens."""
+    (tmp_path / "long.toml").write_text(SCENARIO.replace("generations = 2", "generations = 900"))
+    command = [str(Path(sys.executable).parent / "jaxbreed"), "run", "long.toml", "-o", "out.h5", "-q"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as run:
+        deadline = time.monotonic() + 200
+        while not (tmp_path / "out.h5").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        run.send_signal(signal.SIGINT)
+        _, said = run.communicate(timeout=100)
+    assert run.returncode == 130, said
+    assert said.splitlines()[-1] == "jaxbreed: stopped; out.h5 holds the generations so far"
+    done = np.isfinite(load(tmp_path / "out.h5")["gain"]).all((0, 2)).sum()
+    assert 1 <= done < 901

@@ -46,6 +46,7 @@ def changed(path, value):
         ("clutch.eggs", [10, 20, 30], "clutch.eggs is [10, 20, 30]; it must be a whole number above 0, or two of them"),
         ("genome.morgans", -1, "genome.morgans is -1; it must be a number from 0 to 1000, or two of them"),
         ("genome.interference", 0.5, "genome.interference is 0.5; it should be greater than or equal to 1"),
+        ("genome.loci", 10**12, "genome.loci is 1000000000000; it should be less than or equal to 8000000"),
         ("genome.interference", True, "genome.interference is True; it should be a valid number"),
         ("genome.mutation", "1e-8", "genome.mutation is '1e-8'; it should be a valid number"),
         ("programme.lineages", "300", "programme.lineages is '300'; it should be a valid integer"),
