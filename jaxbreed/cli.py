@@ -94,6 +94,7 @@ def _run_and_report(loaded: "Loaded", output: Path, console: "Console", quiet: b
     from jaxbreed.build import expected_total_eggs, run
     from jaxbreed.figure import plot
     from jaxbreed.history import History
+    from jaxbreed.interrupt import noticed
     from jaxbreed.progress import RunProgress
     from jaxbreed.results import save
     from jaxbreed.summary import closing_table
@@ -109,10 +110,12 @@ def _run_and_report(loaded: "Loaded", output: Path, console: "Console", quiet: b
     if preset.hypothetical:
         console.print(f"[yellow]Hypothetical.[/yellow] {preset.note.strip()}", highlight=False)
 
-    with RunProgress(console, scenario.generations, expected_total_eggs(scenario), quiet) as progress:
+    expected = expected_total_eggs(scenario)
+    with noticed() as ctrl_c, RunProgress(console, scenario.generations, expected, quiet) as progress:
 
         def on_generation(history: History) -> None:
             save(output, history, scenario_text=text, seed=programme.seed)
+            ctrl_c.check()
             progress.on_generation(history)
 
         history = run(scenario, on_founders=progress.on_founders, on_generation=on_generation, on_eggs=progress.on_eggs)

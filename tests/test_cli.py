@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from jaxbreed.interrupt import noticed
 from jaxbreed.kernels import native
 from jaxbreed.results import load
 
@@ -172,3 +173,22 @@ def test_ctrl_c_says_what_is_left(tmp_path):
     assert said.splitlines()[-1] == "jaxbreed: stopped; out.h5 holds the generations so far"
     done = np.isfinite(load(tmp_path / "out.h5")["gain"]).all((0, 2)).sum()
     assert 1 <= done < 901
+
+
+def test_ctrl_c_inside_a_destructor_is_not_lost(monkeypatch):
+    """Python throws the exception away there; the next look finds it."""
+
+    class Falls:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+
+    lost = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda what: lost.append(what.exc_type))
+    before = signal.getsignal(signal.SIGINT)
+    with noticed() as ctrl_c:
+        ctrl_c.check()
+        Falls()
+        assert lost == [KeyboardInterrupt]
+        with pytest.raises(KeyboardInterrupt):
+            ctrl_c.check()
+    assert signal.getsignal(signal.SIGINT) is before

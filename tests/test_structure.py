@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # Each module may import those of the lines above it (and of its own line).
 LAYERS = (
-    {"kernels", "genome", "species", "schedule", "theory", "cores", "linkage"},
+    {"kernels", "genome", "species", "schedule", "theory", "cores", "linkage", "interrupt"},
     {"founders", "traits", "pedigree"},
     {"program", "scenario"},
     {"population", "variance", "statistics"},
