@@ -18,11 +18,16 @@ if TYPE_CHECKING:
     from jaxbreed.build import prepare as prepare
     from jaxbreed.build import run as run
     from jaxbreed.cores import use_cores as use_cores
+    from jaxbreed.effects import TraitModel as TraitModel
+    from jaxbreed.effects import additive_traits as additive_traits
+    from jaxbreed.effects import draw_traits as draw_traits
     from jaxbreed.figure import plot as plot
     from jaxbreed.founders import Founders as Founders
     from jaxbreed.founders import coalescent as coalescent
     from jaxbreed.genome import GeneticMap as GeneticMap
     from jaxbreed.history import History as History
+    from jaxbreed.load import Load as Load
+    from jaxbreed.load import draw_load as draw_load
     from jaxbreed.program import Program as Program
     from jaxbreed.program import Settings as Settings
     from jaxbreed.program import make_program as make_program
@@ -35,7 +40,6 @@ if TYPE_CHECKING:
     from jaxbreed.simulation import simulate as simulate
     from jaxbreed.summary import closing_table as closing_table
     from jaxbreed.traits import Traits as Traits
-    from jaxbreed.traits import additive_traits as additive_traits
     from jaxbreed.traits import traits_from_effects as traits_from_effects
 
 __version__ = version("jaxbreed")
@@ -43,17 +47,19 @@ __version__ = version("jaxbreed")
 _HOME = {
     "build": ("prepare", "run"),
     "cores": ("use_cores",),
+    "effects": ("TraitModel", "additive_traits", "draw_traits"),
     "figure": ("plot",),
     "founders": ("Founders", "coalescent"),
     "genome": ("GeneticMap",),
     "history": ("History",),
+    "load": ("Load", "draw_load"),
     "program": ("Program", "Settings", "make_program"),
     "results": ("load", "save"),
     "scenario": ("Scenario", "read_scenario"),
     "schedule": ("Schedule", "constant_schedule"),
     "simulation": ("simulate",),
     "summary": ("closing_table",),
-    "traits": ("Traits", "additive_traits", "traits_from_effects"),
+    "traits": ("Traits", "traits_from_effects"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 __all__ = sorted([*_MODULE_OF, "__version__"])

@@ -6,15 +6,17 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from jaxbreed.effects import TraitModel, draw_traits
 from jaxbreed.founders import Founders, coalescent
 from jaxbreed.genome import GeneticMap
 from jaxbreed.history import History
 from jaxbreed.kernels import build_mutation
+from jaxbreed.load import Load, draw_load
 from jaxbreed.program import Program, Settings, make_program
 from jaxbreed.scenario import Correlation, Scenario
 from jaxbreed.schedule import Schedule, constant_schedule
 from jaxbreed.simulation import simulate
-from jaxbreed.traits import additive_traits, correlation_root
+from jaxbreed.traits import correlation_root
 
 
 class Ready(NamedTuple):
@@ -55,8 +57,9 @@ def check(scenario: Scenario) -> None:
     settings = settings_of(scenario)
     schedule_of(scenario)
     tables = scenario.trait_tables
-    genetic, residual = _correlations(scenario)
-    for field, matrix in (("correlations.genetic", genetic), ("correlations.residual", residual)):
+    _trait_models(scenario)
+    for kind, matrix in _correlations(scenario)._asdict().items():
+        field = f"correlations.{kind}"
         if matrix.shape != (len(tables), len(tables)):
             raise ValueError(f"{field} is a matrix of {matrix.shape}; it must have {len(tables)} rows and columns")
         correlation_root(matrix, field)
@@ -91,21 +94,24 @@ def prepare(scenario: Scenario, progress: Callable[[int, int], None] | None = No
       ValueError: naming the field, its value and what would be right.
     """
     check(scenario)
-    settings, tables = settings_of(scenario), scenario.trait_tables
+    settings = settings_of(scenario)
     founders = _draw_founders(scenario, _panel_size(scenario, settings), progress)
-    genetic, residual = _correlations(scenario)
-    traits = additive_traits(
+    genome, correlations, seed = scenario.genome, _correlations(scenario), scenario.programme.seed
+    traits = draw_traits(
         founders.haplotypes,
-        list(tables),
-        [table.h2 for table in tables.values()],
-        genetic,
-        qtl=scenario.genome.qtl,
-        gamma_shape=scenario.genome.effect_shape,
-        residual_correlation=residual,
-        seed=scenario.programme.seed,
+        _trait_models(scenario),
+        correlations.genetic,
+        qtl=genome.qtl,
+        gamma_shape=genome.effect_shape,
+        residual_correlation=correlations.residual,
+        clutch_correlation=correlations.clutch,
+        sessions=scenario.test.sessions,
+        seed=seed,
     )
-    genome = scenario.genome
-    program = make_program(founders.map, traits, settings, interference=genome.interference, mutation=genome.mutation)
+    load = _draw_load(scenario, founders, np.asarray(traits.qtl))
+    program = make_program(
+        founders.map, traits, settings, interference=genome.interference, mutation=genome.mutation, load=load
+    )
     return Ready(program, founders, schedule_of(scenario))
 
 
@@ -167,14 +173,33 @@ def _panel_size(scenario: Scenario, settings: Settings) -> int:
     return settings.animals * (1 if scenario.founders.shared else scenario.programme.replicates)
 
 
-def _correlations(scenario: Scenario) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Genetic and residual correlation matrices."""
-    genetic = scenario.correlations.genetic
-    if genetic is None:
-        genetic = scenario.preset.genetic_correlation.value
-    return _matrix(genetic, len(scenario.trait_tables)), _matrix(
-        scenario.correlations.residual, len(scenario.trait_tables)
-    )
+class _Correlations(NamedTuple):
+    """Correlations between traits, (trait, trait)."""
+
+    genetic: npt.NDArray[np.float64]
+    residual: npt.NDArray[np.float64]
+    clutch: npt.NDArray[np.float64]
+
+
+def _correlations(scenario: Scenario) -> _Correlations:
+    given, traits = scenario.correlations, len(scenario.trait_tables)
+    genetic = scenario.preset.genetic_correlation.value if given.genetic is None else given.genetic
+    return _Correlations(*(_matrix(value, traits) for value in (genetic, given.residual, given.clutch)))
+
+
+def _trait_models(scenario: Scenario) -> list[TraitModel]:
+    tables = scenario.trait_tables
+    return [TraitModel(name, **table.model_dump(exclude={"weight"})) for name, table in tables.items()]
+
+
+def _draw_load(scenario: Scenario, founders: Founders, taken: npt.NDArray[np.int64]) -> Load | None:
+    table = scenario.load
+    if not (table.viability or table.fertility):
+        return None
+    try:
+        return draw_load(founders.haplotypes, taken=taken, seed=scenario.programme.seed, **table.model_dump())
+    except ValueError as error:
+        raise ValueError(f"load.{error}") from None
 
 
 def _matrix(correlation: Correlation, traits: int) -> npt.NDArray[np.float64]:

@@ -9,13 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxbreed.clutch import Families, lay, make_assay, sweep_families
+from jaxbreed.clutch import Families, lay
 from jaxbreed.kernels import Tested, environment, hatch, identity
 from jaxbreed.mating import mate
 from jaxbreed.pedigree import next_kinship
 from jaxbreed.population import Population
 from jaxbreed.program import Program, Settings
 from jaxbreed.selection import Chosen, select
+from jaxbreed.testing import make_assay, sweep_families, with_clutch_effects
 from jaxbreed.traits import genetic_values
 
 FEMALE, MALE = 0, 1
@@ -64,6 +65,8 @@ def generation(
     # Every egg of every clutch meets its fate; those that live, up to the capacity of the test, are scored and ranked.
     assay = make_assay(program, decision.weights, kept)
     tested = sweep_families(program, assay, population, families, progress)
+    if program.clutch is not None:
+        tested = with_clutch_effects(tested, families, assay)
     # The best of each sex become dams and sires of the next clutches.
     females, males, dams, sires = choose_parents(program.settings, decision, population, families, tested, key)
     # Only they are raised: their genomes are rebuilt from their parents' and their names.
@@ -127,7 +130,7 @@ def raise_parents(
         mother=mother,
         father=father,
         genetic=genetic,
-        phenotype=genetic + deviation.T.reshape(genetic.shape),
+        phenotype=genetic + deviation.T.reshape(genetic.shape) + families.clutch[rows, chosen.lineage, chosen.sire],
     )
 
 

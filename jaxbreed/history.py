@@ -33,7 +33,13 @@ VARIABLES: dict[str, tuple[tuple[str, ...], str, str]] = {
     ),
     "variance_within": (("trait",), "trait unit^2", "mean genetic variance within families, exact with linkage"),
     "variance_between": (("trait",), "trait unit^2", "variance of family means"),
-    "genic_variance": (("trait",), "trait unit^2", "sum of 2pq a^2: genetic variance without linkage disequilibrium"),
+    "genic_variance": (
+        ("trait",),
+        "trait unit^2",
+        "additive variance without linkage disequilibrium: sum of 2pq alpha^2",
+    ),
+    "dominance_variance": (("trait",), "trait unit^2", "dominance variance in linkage equilibrium, sum of (2pq d)^2"),
+    "load": ((), "1", "mean load of the eggs on their viability: minus the logarithm of the chance to live"),
     "inbreeding": ((), "1", "mean pedigree inbreeding coefficient of the eggs"),
     "kinship": ((), "1", "mean pedigree kinship of the eggs' gene pool (parents weighted by contribution)"),
     "effective_size": ((), "animals", "1 / (2 x rate of inbreeding) over the step to the next generation"),
@@ -131,6 +137,8 @@ def record_eggs(history: History, g: int, expected: Expected, families: Families
     for name in ("within", "between"):
         data[f"variance_{name}"][:, g] = np.einsum("rtt->rt", _double(getattr(expected, name)))
     data["genic_variance"][:, g] = np.einsum("rtt->rt", _double(expected.genic))
+    data["dominance_variance"][:, g] = np.einsum("rtt->rt", _double(expected.dominance))
+    data["load"][:, g] = expected.load
     data["inbreeding"][:, g] = (share * kinship[rows, np.asarray(families.dam), np.asarray(families.sire)]).sum((1, 2))
     data["kinship"][:, g] = np.einsum("ra,rab,rb->r", contribution, kinship, contribution)
     data["loci_fixed"][:, g], data["heterozygosity"][:, g] = expected.fixed, expected.heterozygosity

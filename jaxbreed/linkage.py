@@ -95,22 +95,40 @@ def gametic_covariance(difference: Array, linkage: Linkage, dams: int) -> Array:
       float32 (replicate, animal, trait, trait).
     """
     if isinstance(linkage, Pairs):
-        return jnp.concatenate(
-            [_by_pairs(difference[:, :dams], linkage, 0), _by_pairs(difference[:, dams:], linkage, 1)], axis=1
+        of_dams, of_sires = difference[:, :dams], difference[:, dams:]
+        return 0.25 * jnp.concatenate(
+            [linked_products(of_dams, linkage, (0,)), linked_products(of_sires, linkage, (1,))], axis=1
         )
     female = jnp.arange(difference.shape[1]) < dams
     decay = jnp.where(female[:, None], linkage.decay[0], linkage.decay[1])
-    return _in_one_pass(difference, jnp.broadcast_to(decay, (len(difference), *decay.shape)))
+    return 0.25 * _in_one_pass(difference, jnp.broadcast_to(decay, (len(difference), *decay.shape)))
 
 
-def _by_pairs(difference: Array, pairs: Pairs, sex: int) -> Array:
+def linked_products(difference: Array, linkage: Linkage, sexes: tuple[int, ...]) -> Array:
+    """Sums over pairs of loci of d_i d_j' (1 - 2 r_ij).
+
+    Args:
+      difference: float32 (replicate, animal, trait, locus), d.
+      linkage: between the loci.
+      sexes: whose maps 1 - 2 r is taken from, 0 female, 1 male; with both, the product of the two.
+
+    Returns:
+      float32 (replicate, animal, trait, trait).
+    """
+    if isinstance(linkage, Pairs):
+        return _by_pairs(difference, linkage, jnp.prod(linkage.kept[jnp.array(sexes)], axis=0))
+    decay = jnp.prod(linkage.decay[jnp.array(sexes)], axis=0)
+    return _in_one_pass(difference, jnp.broadcast_to(decay, (*difference.shape[:2], decay.size)))
+
+
+def _by_pairs(difference: Array, pairs: Pairs, kept: Array) -> Array:
     """Every pair of loci of a chromosome, from the table."""
     padded = jnp.pad(difference, [(0, 0)] * (difference.ndim - 1) + [(0, 1)])
     d = padded[..., pairs.member]  # (replicate, animal, trait, chromosome, most)
     # At full precision: covariances of traits nearly cancel.
     highest = lax.Precision.HIGHEST
-    linked = jnp.einsum("ratci,cij->ratcj", d, pairs.kept[sex], precision=highest)
-    return 0.25 * jnp.einsum("ratcj,raucj->ratu", linked, d, precision=highest)
+    linked = jnp.einsum("ratci,cij->ratcj", d, kept, precision=highest)
+    return jnp.einsum("ratcj,raucj->ratu", linked, d, precision=highest)
 
 
 def _in_one_pass(difference: Array, decay: Array) -> Array:
@@ -135,4 +153,4 @@ def _in_one_pass(difference: Array, decay: Array) -> Array:
     loci = (jnp.moveaxis(difference, -1, 0), jnp.moveaxis(decay, -1, 0))
     zero = jnp.zeros(difference.shape[:-1], jnp.float32)
     square = jnp.zeros((*zero.shape, zero.shape[-1]), jnp.float32)
-    return 0.25 * lax.scan(step, (zero, square), loci)[0][1]
+    return lax.scan(step, (zero, square), loci)[0][1]

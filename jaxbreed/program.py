@@ -6,10 +6,12 @@ from typing import Literal
 
 import jax
 import numpy as np
+from jax import Array
 
 from jaxbreed.genome import GeneticMap
 from jaxbreed.kernels import Noise, WalkMap, build_mutation, build_noise, build_walk_map, screen_size
 from jaxbreed.linkage import Linkage, build_linkage
+from jaxbreed.load import Load, join
 from jaxbreed.traits import Traits
 
 Scope = Literal["within", "across"]
@@ -141,6 +143,8 @@ class Program:
       locus_map: integer map of all loci: what hatching rebuilds.
       linkage: between the QTL, for variances in closed form.
       noise: integer form of the residual covariance.
+      clutch: integer form of the covariance of clutch effects; None without.
+      load: genetic load, at the same loci as the traits; None without.
       flip: chance that mutation gives a gamete the other allele at a locus.
     """
 
@@ -151,6 +155,8 @@ class Program:
     noise: Noise
     settings: Settings = dataclasses.field(metadata={"static": True})
     flip: float = dataclasses.field(default=0.0, metadata={"static": True})
+    clutch: Noise | None = None
+    load: Load | None = None
 
     @property
     def lanes(self) -> int:
@@ -171,6 +177,7 @@ def make_program(
     *,
     interference: float = 1.0,
     mutation: float = 0.0,
+    load: Load | None = None,
 ) -> Program:
     """Prepares a programme.
 
@@ -181,6 +188,7 @@ def make_program(
       interference: gamma shape of the distances between the chiasmata of a bivalent, 1 (none, Haldane's map) to 24;
         2 to 16 have been measured in animals. Map lengths stay as they are.
       mutation: mutations a locus and gamete, each to the other allele; 0 for none.
+      load: genetic load; None for none.
 
     Returns:
       The programme.
@@ -188,9 +196,13 @@ def make_program(
     Raises:
       ValueError: interference or mutation out of range.
     """
+    if load is not None:
+        traits, load = join(traits, load)
     qtl = np.asarray(traits.qtl)
     part = genetic_map.subset(qtl)
-    root = _square_root(np.asarray(traits.residual, np.float64)) * 2.0**traits.scale_bits
+
+    def noise(covariance: Array) -> Noise:
+        return build_noise(_square_root(np.asarray(covariance, np.float64)) * 2.0**traits.scale_bits)
 
     def walk_map(some: GeneticMap, site: np.ndarray | None) -> WalkMap:
         hits = build_mutation(mutation, genetic_map.loci, site)
@@ -201,7 +213,9 @@ def make_program(
         qtl_map=walk_map(part, qtl),
         locus_map=walk_map(genetic_map, None),
         linkage=build_linkage(part, interference),
-        noise=build_noise(root),
+        noise=noise(traits.residual),
+        clutch=None if traits.clutch is None else noise(traits.clutch),
+        load=load,
         settings=settings,
         flip=-math.expm1(-2.0 * mutation) / 2,
     )

@@ -65,10 +65,15 @@ class FoundersTable(_Table):
 
 
 class TraitTable(_Table):
-    """One trait: heritability among founders and weight in the index, per founder phenotypic SD."""
+    """One trait: weight in the index per founder phenotypic SD, and what `jaxbreed.effects.TraitModel` says."""
 
     h2: Share
     weight: Number = 0.0
+    clutch: Annotated[float, Field(ge=0, lt=1, strict=True)] = 0.0
+    repeatability: Share | None = None
+    inbreeding_depression: Number = 0.0
+    dominance_sd: Annotated[float, Field(ge=0, strict=True)] = 0.0
+    cv: Annotated[float, Field(gt=0, strict=True)] = 0.3
 
 
 class CorrelationsTable(_Table):
@@ -76,6 +81,22 @@ class CorrelationsTable(_Table):
 
     genetic: Correlation | None = None
     residual: Correlation = 0.0
+    clutch: Correlation = 0.0
+
+
+class LoadTable(_Table):
+    """Recessive load, in haploid lethal equivalents. See `jaxbreed.load.draw_load`."""
+
+    loci: Count = 100
+    viability: Annotated[float, Field(ge=0, le=50, strict=True)] = 0.0
+    fertility: Annotated[float, Field(ge=0, le=50, strict=True)] = 0.0
+    dominance: Annotated[float, Field(ge=0, lt=0.5, strict=True)] = 0.0
+
+
+class TestTable(_Table):
+    """How an animal is tested: the mean of so many sessions is its record."""
+
+    sessions: Count = 1
 
 
 class SelectionTable(_Table):
@@ -100,6 +121,8 @@ class Scenario(_Table):
     founders: FoundersTable = FoundersTable()
     traits: Annotated[dict[str, TraitTable], Field(min_length=1)] | None = None
     correlations: CorrelationsTable = CorrelationsTable()
+    load: LoadTable = LoadTable()
+    test: TestTable = TestTable()
     selection: SelectionTable = SelectionTable()
 
     @property
@@ -197,6 +220,7 @@ _EITHER = {
     "genome.morgans": "a number from 0 to 1000, or two of them, female and male",
     "correlations.genetic": "a number, or a matrix with a row for each trait",
     "correlations.residual": "a number, or a matrix with a row for each trait",
+    "correlations.clutch": "a number, or a matrix with a row for each trait",
 }
 
 
@@ -239,6 +263,8 @@ def _siblings(parents: list[str]) -> list[str]:
         "founders": FoundersTable,
         "traits": TraitTable,
         "correlations": CorrelationsTable,
+        "load": LoadTable,
+        "test": TestTable,
         "selection": SelectionTable,
     }
     return list(tables[parents[0] if parents else ""].model_fields)

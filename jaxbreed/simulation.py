@@ -20,7 +20,7 @@ from jaxbreed.selection import candidates_kept
 from jaxbreed.traits import genetic_values
 from jaxbreed.variance import expected_eggs_jit
 
-_lay = jax.jit(lay, static_argnums=0)
+_lay = jax.jit(lay)
 
 
 def simulate(
@@ -77,7 +77,7 @@ def simulate(
     kept = candidates_kept(settings, float(np.asarray(schedule.fraction).max()))
     for g in range(schedule.generations + 1):
         key_lay, key_breed = _keys(root, replicates, g)
-        families = _lay(settings, population, key_lay)
+        families = _lay(program, population, key_lay)
         record_eggs(history, g, expected_eggs_jit(program, population.haplotypes, families.eggs), families, population)
         if g < schedule.generations:
             decision = Decision(schedule.weights[g], schedule.fraction[g], schedule.males[g])

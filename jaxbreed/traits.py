@@ -1,4 +1,4 @@
-"""Traits: effects at loci, heritability, genetic correlation, and their integer form for the kernels."""
+"""Traits: effects at loci, environmental variances, and their integer form for the kernels."""
 
 import dataclasses
 import math
@@ -18,17 +18,19 @@ _NOISE_REACH = 8.0  # residual SDs that must fit; the noise stream ends at 6.4
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Traits:
-    """Additive traits in score units: integers, 2**scale_bits to one unit of the trait.
+    """Traits in score units: integers, 2**scale_bits to one unit of the trait.
 
     Attributes:
       qtl: int32 (qtl,), which loci have effects.
       effect: int32 (trait, qtl), value of one copy of allele 1.
       intercept: int32 (trait,).
-      residual: float32 (trait, trait), environmental covariance, trait units.
-      sd_additive: float32 (trait,), genetic SD among founders, trait units.
+      residual: float32 (trait, trait), environmental covariance of an animal's record, trait units.
+      sd_additive: float32 (trait,), SD of breeding values among founders, trait units.
       sd_phenotypic: float32 (trait,), phenotypic SD among founders, trait units: the unit of reports.
       names: names of the traits.
       scale_bits: binary logarithm of the scale.
+      dominance: int32 (trait, qtl), value of a heterozygote beyond the mean of the homozygotes; None without.
+      clutch: float32 (trait, trait), covariance of what all eggs of a clutch share besides genes; None without.
     """
 
     qtl: Array
@@ -39,70 +41,8 @@ class Traits:
     sd_phenotypic: Array
     names: tuple[str, ...] = dataclasses.field(metadata={"static": True})
     scale_bits: int = dataclasses.field(metadata={"static": True})
-
-
-def additive_traits(
-    haplotypes: npt.NDArray[np.uint8],
-    names: Sequence[str],
-    h2: Sequence[float],
-    correlation: Floats,
-    *,
-    qtl: int,
-    gamma_shape: float = 0.4,
-    residual_correlation: Floats | None = None,
-    seed: int = 0,
-) -> Traits:
-    """Draws pleiotropic effects and scales them to the variances asked for in the founders.
-
-    Effect sizes are gamma with a random sign, independent between traits; the traits are then mixed linearly so that
-    the covariance matrix of the founders' genetic values (divisor n - 1) is exactly the one asked for: genetic
-    variance 1 each, correlations as given. The founders' mean is 0. In a panel of few founders that variance holds
-    chance associations between loci that the first meiosis breaks: the variance of their progeny differs from it, by
-    about a quarter with 30 founders and a twentieth with 600.
-
-    Args:
-      haplotypes: uint8 (founder, 2, locus).
-      names: trait names.
-      h2: heritability in the founders, in (0, 1].
-      correlation: (trait, trait) genetic correlations.
-      qtl: number of loci with effects, drawn at random among the loci that segregate in the founders.
-      gamma_shape: shape of the gamma distribution of effect sizes (Hayes & Goddard 2001: about 0.4).
-      residual_correlation: (trait, trait), default none.
-      seed: of the choice of loci and effects.
-
-    Returns:
-      The traits, with unit genetic SD in the founders.
-
-    Raises:
-      ValueError: naming the field, its value and what would be right.
-    """
-    share = np.asarray(h2, np.float64)
-    traits = len(names)
-    for name, value in zip(names, share, strict=True):
-        if not 0.0 < value <= 1.0:
-            raise ValueError(f"h2 of {name} is {value:g}; it must be above 0 and at most 1")
-    mixing = correlation_root(correlation, "genetic correlation")
-    residual_root = correlation_root(
-        np.eye(traits) if residual_correlation is None else residual_correlation, "residual correlation"
-    )
-    dosage = haplotypes.sum(axis=1, dtype=np.int16)
-    segregating = np.flatnonzero(dosage.min(axis=0) != dosage.max(axis=0))
-    if not traits < qtl <= segregating.size:
-        raise ValueError(
-            f"qtl is {qtl}; it must be above {traits}, the number of traits, and at most {segregating.size}, the loci "
-            "that segregate in the founders"
-        )
-    if len(dosage) <= traits + 1:
-        raise ValueError(f"there are {len(dosage)} founders; scaling {traits} traits needs at least {traits + 2}")
-    rng = np.random.default_rng(np.random.SeedSequence([seed, 0x7261]))
-    chosen = np.sort(rng.choice(segregating, qtl, replace=False))
-    raw = rng.gamma(gamma_shape, size=(traits, qtl)) * rng.choice([-1.0, 1.0], size=(traits, qtl))
-    spread = np.cov(dosage[:, chosen] @ raw.T, rowvar=False, ddof=1).reshape(traits, traits)
-    effect = mixing @ np.linalg.solve(np.linalg.cholesky(spread), raw)
-    values = dosage[:, chosen] @ effect.T
-    residual_sd = np.sqrt((1 - share) / share)
-    root = residual_sd[:, None] * residual_root
-    return traits_from_effects(names, chosen, effect, -values.mean(axis=0), root @ root.T, np.ones(traits))
+    dominance: Array | None = None
+    clutch: Array | None = None
 
 
 def traits_from_effects(
@@ -112,6 +52,10 @@ def traits_from_effects(
     intercept: Floats,
     residual: Floats,
     sd_additive: Floats,
+    *,
+    dominance: Floats | None = None,
+    clutch: Floats | None = None,
+    sd_phenotypic: Floats | None = None,
 ) -> Traits:
     """Traits from effects that are known already.
 
@@ -120,34 +64,52 @@ def traits_from_effects(
       qtl: (qtl,) locus numbers, rising.
       effect: (trait, qtl), value of one copy of allele 1, trait units.
       intercept: (trait,), value of a genotype without any allele 1.
-      residual: (trait, trait), environmental covariance.
-      sd_additive: (trait,), genetic SD among founders.
+      residual: (trait, trait), environmental covariance of a record.
+      sd_additive: (trait,), SD of breeding values among founders.
+      dominance: (trait, qtl), value of a heterozygote beyond the mean of the homozygotes; none if left out.
+      clutch: (trait, trait), covariance of the effects common to a clutch; none if left out.
+      sd_phenotypic: (trait,), the unit of reports; left out: the root of the additive, residual and clutch variances.
 
     Returns:
       The traits on the finest integer scale that cannot overflow.
 
     Raises:
-      ValueError: the residual covariance is not a covariance matrix.
+      ValueError: the residual or the clutch covariance is not a covariance matrix.
     """
-    if not np.allclose(residual, residual.T) or np.linalg.eigvalsh(residual).min() < -1e-9:
-        raise ValueError(
-            f"residual covariance is {residual.tolist()}; it must be symmetric without negative eigenvalues"
-        )
-    highest = intercept + 2 * np.clip(effect, 0, None).sum(axis=1)
-    lowest = intercept + 2 * np.clip(effect, None, 0).sum(axis=1)
-    reach = np.maximum(np.abs(highest), np.abs(lowest)) + _NOISE_REACH * np.sqrt(np.diag(residual))
+    _check_covariance(residual, "residual")
+    shared = np.zeros_like(residual)
+    if clutch is not None and np.any(clutch):
+        _check_covariance(clutch, "clutch")
+        shared = clutch
+    heterozygote = effect if dominance is None else effect + dominance
+    highest = intercept + np.maximum(np.maximum(2 * effect, heterozygote), 0).sum(axis=1)
+    lowest = intercept + np.minimum(np.minimum(2 * effect, heterozygote), 0).sum(axis=1)
+    environment = np.sqrt(np.diag(residual)) + np.sqrt(np.diag(shared))
+    reach = np.maximum(np.abs(highest), np.abs(lowest)) + _NOISE_REACH * environment
     # 4: not even traits without any variance need a finer unit.
     bits = math.floor(_VALUE_BITS - math.log2(max(float(reach.max()), 2.0**-4)))
+    if sd_phenotypic is None:
+        sd_phenotypic = np.sqrt(np.asarray(sd_additive) ** 2 + np.diag(residual) + np.diag(shared))
+    scaled = None if dominance is None else jnp.asarray(np.rint(dominance * 2.0**bits), jnp.int32)
     return Traits(
         qtl=jnp.asarray(qtl, jnp.int32),
         effect=jnp.asarray(np.rint(effect * 2.0**bits), jnp.int32),
         intercept=jnp.asarray(np.rint(intercept * 2.0**bits), jnp.int32),
         residual=jnp.asarray(residual, jnp.float32),
         sd_additive=jnp.asarray(sd_additive, jnp.float32),
-        sd_phenotypic=jnp.asarray(np.sqrt(np.asarray(sd_additive) ** 2 + np.diag(residual)), jnp.float32),
+        sd_phenotypic=jnp.asarray(sd_phenotypic, jnp.float32),
         names=tuple(names),
         scale_bits=bits,
+        dominance=scaled,
+        clutch=jnp.asarray(shared, jnp.float32) if shared.any() else None,
     )
+
+
+def _check_covariance(covariance: Floats, what: str) -> None:
+    if not np.allclose(covariance, covariance.T) or np.linalg.eigvalsh(covariance).min() < -1e-9:
+        raise ValueError(
+            f"{what} covariance is {covariance.tolist()}; it must be symmetric without negative eigenvalues"
+        )
 
 
 def genetic_values(traits: Traits, haplotypes: Array) -> Array:
@@ -160,8 +122,12 @@ def genetic_values(traits: Traits, haplotypes: Array) -> Array:
     Returns:
       int32 (..., trait), score units.
     """
-    dosage = haplotypes[..., traits.qtl].sum(-2, dtype=jnp.int32)
-    return traits.intercept + (dosage[..., None, :] * traits.effect).sum(-1)
+    part = haplotypes[..., traits.qtl]
+    dosage = part.sum(-2, dtype=jnp.int32)
+    value = traits.intercept + (dosage[..., None, :] * traits.effect).sum(-1)
+    if traits.dominance is None:
+        return value
+    return value + ((dosage == 1)[..., None, :] * traits.dominance).sum(-1)
 
 
 def correlation_root(correlation: Floats, field: str) -> Floats:

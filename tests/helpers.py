@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from jaxbreed.effects import additive_traits
 from jaxbreed.founders import Founders
 from jaxbreed.genome import GeneticMap
 from jaxbreed.program import Program, Settings, make_program
-from jaxbreed.traits import Traits, additive_traits
+from jaxbreed.traits import Traits
 
 
 def small_world(

@@ -16,9 +16,11 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     {"kernels", "genome", "species", "schedule", "theory", "cores", "linkage", "interrupt"},
     {"founders", "traits", "pedigree"},
+    {"effects", "load", "dominance"},
     {"program", "scenario"},
     {"population", "variance", "statistics"},
     {"clutch", "selection"},
+    {"testing"},
     {"mating"},
     {"generation"},
     {"history"},

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from helpers import small_world, trait_effects
 
+from jaxbreed.effects import additive_traits
 from jaxbreed.program import Settings
-from jaxbreed.traits import additive_traits, genetic_values, traits_from_effects
+from jaxbreed.traits import genetic_values, traits_from_effects
 
 SETTINGS = Settings(lineages=4, eggs=(100, 100))
 

@@ -108,7 +108,7 @@ def test_paternity_is_divided_by_falling_shares():
 
     numbers = choose_founders(9, SETTINGS, 4, shared=True, seed=0)
     population = _start(program, founders.haplotypes[numbers], numbers, jnp.zeros(2, jnp.uint32))
-    families = lay(SETTINGS, population, key)
+    families = lay(program, population, key)
     eggs = np.asarray(families.eggs)
     assert eggs.sum(2).min() >= 50
     assert eggs.sum(2).max() <= 90
