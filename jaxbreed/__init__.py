@@ -15,6 +15,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from jaxbreed.battery import Battery as Battery
     from jaxbreed.build import prepare as prepare
     from jaxbreed.build import run as run
     from jaxbreed.cores import use_cores as use_cores
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from jaxbreed.schedule import Schedule as Schedule
     from jaxbreed.schedule import constant_schedule as constant_schedule
     from jaxbreed.simulation import simulate as simulate
+    from jaxbreed.stages import Stage as Stage
     from jaxbreed.summary import closing_table as closing_table
     from jaxbreed.traits import Traits as Traits
     from jaxbreed.traits import traits_from_effects as traits_from_effects
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 __version__ = version("jaxbreed")
 
 _HOME = {
+    "battery": ("Battery",),
     "build": ("prepare", "run"),
     "cores": ("use_cores",),
     "effects": ("TraitModel", "additive_traits", "draw_traits"),
@@ -58,6 +61,7 @@ _HOME = {
     "scenario": ("Scenario", "read_scenario"),
     "schedule": ("Schedule", "constant_schedule"),
     "simulation": ("simulate",),
+    "stages": ("Stage",),
     "summary": ("closing_table",),
     "traits": ("Traits", "traits_from_effects"),
 }

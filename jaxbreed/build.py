@@ -1,11 +1,13 @@
 """From a scenario to a programme ready to run, and the run itself."""
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from jaxbreed.battery import Battery
 from jaxbreed.effects import TraitModel, draw_traits
 from jaxbreed.founders import Founders, coalescent
 from jaxbreed.genome import GeneticMap
@@ -16,6 +18,7 @@ from jaxbreed.program import Program, Settings, make_program
 from jaxbreed.scenario import Correlation, Scenario
 from jaxbreed.schedule import Schedule, constant_schedule
 from jaxbreed.simulation import simulate
+from jaxbreed.stages import Stage
 from jaxbreed.traits import correlation_root
 
 
@@ -45,6 +48,7 @@ def settings_of(scenario: Scenario) -> Settings:
         quota=selection.quota,
         mating=selection.mating,
         sexes=clutch.sexes,
+        stages=_stages(scenario),
     )
 
 
@@ -58,6 +62,7 @@ def check(scenario: Scenario) -> None:
     schedule_of(scenario)
     tables = scenario.trait_tables
     _trait_models(scenario)
+    _battery(scenario)
     for kind, matrix in _correlations(scenario)._asdict().items():
         field = f"correlations.{kind}"
         if matrix.shape != (len(tables), len(tables)):
@@ -110,7 +115,13 @@ def prepare(scenario: Scenario, progress: Callable[[int, int], None] | None = No
     )
     load = _draw_load(scenario, founders, np.asarray(traits.qtl))
     program = make_program(
-        founders.map, traits, settings, interference=genome.interference, mutation=genome.mutation, load=load
+        founders.map,
+        traits,
+        settings,
+        interference=genome.interference,
+        mutation=genome.mutation,
+        load=load,
+        battery=_battery(scenario),
     )
     return Ready(program, founders, schedule_of(scenario))
 
@@ -189,7 +200,42 @@ def _correlations(scenario: Scenario) -> _Correlations:
 
 def _trait_models(scenario: Scenario) -> list[TraitModel]:
     tables = scenario.trait_tables
-    return [TraitModel(name, **table.model_dump(exclude={"weight"})) for name, table in tables.items()]
+    return [TraitModel(name, **table.model_dump(exclude={"weight", *_BEHAVIOUR})) for name, table in tables.items()]
+
+
+_BEHAVIOUR = ("ceiling", "gated_by", "changed_by")  # what a test shows of a trait
+
+
+def _stages(scenario: Scenario) -> tuple[Stage, ...]:
+    stages = []
+    for number, table in enumerate(scenario.stages, start=1):
+        try:
+            stages.append(Stage(**table.model_dump()))
+        except ValueError as error:
+            raise ValueError(f"stages.{number}.{error}") from None
+    if stages and scenario.test.sessions > 1:
+        raise ValueError(f"test.sessions is {scenario.test.sessions}; with stages, say it in the stages that test")
+    return tuple(stages)
+
+
+def _battery(scenario: Scenario) -> Battery | None:
+    """What a test shows, or None if it shows animals as they are."""
+    tables = scenario.trait_tables
+    if not any(getattr(table, field) for table in tables.values() for field in _BEHAVIOUR):
+        return None
+    if not scenario.stages:
+        name, field = next((n, f) for n, t in tables.items() for f in _BEHAVIOUR if getattr(t, f))
+        raise ValueError(f"traits.{name}.{field} needs animals that are followed one by one: say stages, one a test")
+
+    def matrix(field: str) -> tuple[tuple[float, ...], ...]:
+        for name, table in tables.items():
+            for other in getattr(table, field):
+                if other not in tables:
+                    raise ValueError(f"traits.{name}.{field} names {other}; it must name one of {', '.join(tables)}")
+        return tuple(tuple(getattr(table, field).get(other, 0.0) for other in tables) for table in tables.values())
+
+    ceiling = tuple(math.inf if table.ceiling is None else table.ceiling for table in tables.values())
+    return Battery(ceiling, matrix("gated_by"), matrix("changed_by"), scenario.test.group)
 
 
 def _draw_load(scenario: Scenario, founders: Founders, taken: npt.NDArray[np.int64]) -> Load | None:

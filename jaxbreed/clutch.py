@@ -54,7 +54,8 @@ def lay(program: Program, population: Population, key: Array) -> Families:
         clutch = jnp.round(laid).astype(jnp.int32)
 
     cumulative = jnp.asarray(_cumulative_shares(settings), jnp.float32)[sires]
-    tested = clutch if settings.tested is None else jnp.minimum(clutch, settings.tested)
+    entering = settings.entering
+    tested = clutch if entering is None else jnp.minimum(clutch, entering)
     dam = jnp.broadcast_to(jnp.arange(lineages)[:, None], (replicates, lineages, most))
     sire = jnp.broadcast_to(jnp.asarray(sire_places(settings)), (replicates, lineages, most))
     rows = jnp.arange(replicates)[:, None, None]

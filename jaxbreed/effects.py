@@ -211,6 +211,8 @@ def draw_traits(
         np.ones(traits),
         dominance=dominance,
         clutch=shared_root @ shared_root.T,
+        permanent=lasting_root @ lasting_root.T,
+        correlation=np.asarray(correlation, np.float64),
         sd_phenotypic=np.sqrt(total),
     )
 

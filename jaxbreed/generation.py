@@ -1,5 +1,6 @@
 """One generation: lay, test, select, mate, hatch. The readable heart of the programme."""
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import NamedTuple
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxbreed.candidates import as_tested, records_of
 from jaxbreed.clutch import Families, lay
 from jaxbreed.kernels import Tested, environment, hatch, identity
 from jaxbreed.mating import mate
@@ -16,7 +18,9 @@ from jaxbreed.pedigree import next_kinship
 from jaxbreed.population import Population
 from jaxbreed.program import Program, Settings
 from jaxbreed.selection import Chosen, select
-from jaxbreed.testing import make_assay, sweep_families, with_clutch_effects
+from jaxbreed.staging import Staged, run_stages
+from jaxbreed.statistics import Sample, animal_moments, sample_moments
+from jaxbreed.testing import index_scale, make_assay, sweep_families, with_clutch_effects
 from jaxbreed.traits import genetic_values
 
 FEMALE, MALE = 0, 1
@@ -34,8 +38,9 @@ class Round(NamedTuple):
     """What happened in one generation."""
 
     tested: Tested  # leading axes (replicate, lineage, sire)
-    unit: Array  # int32 (2 x trait,), unit of the tested's moments
+    sample: Sample  # moments of the tested animals
     complete: Array  # bool (replicate,): every place for a parent was filled
+    staged: Staged | None  # animals followed one by one, in programmes with stages
 
 
 def generation(
@@ -62,17 +67,60 @@ def generation(
     Returns:
       The next breeders and what happened.
     """
-    # Every egg of every clutch meets its fate; those that live, up to the capacity of the test, are scored and ranked.
-    assay = make_assay(program, decision.weights, kept)
-    tested = sweep_families(program, assay, population, families, progress)
-    if program.clutch is not None:
-        tested = with_clutch_effects(tested, families, assay)
+    # Every egg of every clutch meets its fate; those that live are measured, stage by stage or in one test of all.
+    measure = measure_in_stages if program.settings.stages else measure_all
+    measured = measure(program, decision, population, families, kept, progress)
+    tested = measured.tested
     # The best of each sex become dams and sires of the next clutches.
     females, males, dams, sires = choose_parents(program.settings, decision, population, families, tested, key)
     # Only they are raised: their genomes are rebuilt from their parents' and their names.
     young = raise_parents(program, population, families, dams, sires)
+    if measured.staged is not None:
+        young = with_records(program, young, measured.staged, families, dams, sires)
     complete = females.alive.all((1, 2)) & males.alive.all((1, 2))
-    return young, Round(tested, assay.unit, complete)
+    return young, Round(tested, measured.sample, complete, measured.staged)
+
+
+class Measured(NamedTuple):
+    """What is known of a generation's eggs before parents are chosen."""
+
+    tested: Tested  # leading axes (replicate, lineage, sire)
+    sample: Sample  # of the tested animals
+    staged: Staged | None = None
+
+
+def measure_all(
+    program: Program,
+    decision: Decision,
+    population: Population,
+    families: Families,
+    kept: int,
+    progress: Callable[[int], None] | None = None,
+) -> Measured:
+    """Tests every survivor once, up to the capacity of the test: the sweep does it all."""
+    assay = make_assay(program, decision.weights, kept)
+    tested = sweep_families(program, assay, population, families, progress)
+    if program.clutch is not None:
+        tested = with_clutch_effects(tested, families, assay)
+    return Measured(tested, sample_moments(program.traits, tested, np.asarray(assay.unit)))
+
+
+def measure_in_stages(
+    program: Program,
+    decision: Decision,
+    population: Population,
+    families: Families,
+    kept: int,
+    progress: Callable[[int], None] | None = None,
+) -> Measured:
+    """Takes the eggs through the stages; the animals that are left are ranked by what was last learned of them."""
+    staged = run_stages(program, decision.weights, population, families, kept, progress)
+    animals = staged.animals
+    shown = animals.sessions > 0
+    values = np.concatenate([animals.genetic[shown], animals.record[shown]], axis=1)
+    sample = animal_moments(animals.replicate[shown], values, len(staged.entered))
+    scale = index_scale(program, decision.weights)
+    return Measured(as_tested(animals, families, staged.drawn, scale, kept), sample, staged)
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -132,6 +180,21 @@ def raise_parents(
         genetic=genetic,
         phenotype=genetic + deviation.T.reshape(genetic.shape) + families.clutch[rows, chosen.lineage, chosen.sire],
     )
+
+
+def with_records(
+    program: Program, young: Population, staged: Staged, families: Families, dams: Chosen, sires: Chosen
+) -> Population:
+    """Gives the new breeders the records they were tested with; those never tested keep what one test would show."""
+
+    def places(of_dams: Array, of_sires: Array) -> np.ndarray:
+        return np.concatenate([of_dams, np.reshape(of_sires, (len(of_dams), -1))], axis=1)
+
+    where = (places(d, s) for d, s in zip(dams[:3], sires[:3], strict=True))
+    record = records_of(staged.animals, families, *where)
+    known = np.rint(record * 2.0**program.traits.scale_bits)
+    phenotype = np.where(np.isnan(known), np.asarray(young.phenotype), known).astype(np.int32)
+    return dataclasses.replace(young, phenotype=jnp.asarray(phenotype))
 
 
 def first_incomplete(round_: Round) -> int | None:

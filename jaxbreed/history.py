@@ -11,7 +11,7 @@ from jaxbreed.generation import Round
 from jaxbreed.population import Population
 from jaxbreed.program import Program
 from jaxbreed.schedule import Schedule
-from jaxbreed.statistics import index_statistics, sample_moments
+from jaxbreed.statistics import index_statistics
 from jaxbreed.variance import Expected
 
 Floats = npt.NDArray[np.float64]
@@ -56,11 +56,19 @@ VARIABLES: dict[str, tuple[tuple[str, ...], str, str]] = {
     "selected_mean": (("trait",), "trait unit", "mean genetic value of the parents chosen from this generation"),
     "response": (("trait",), "trait unit", "R: expected mean of the next generation less that of this one"),
     "realised_heritability": (("trait",), "1", "R / S"),
+    "performance": (
+        ("trait",),
+        "trait unit",
+        "mean genetic performance of the tested, under a ceiling if any",
+    ),
+    "screen_accuracy": ((), "1", "correlation of a screen's score of every egg with the index of genetic values"),
     "eggs": ((), "eggs", "eggs laid"),
     "survivors": ((), "animals", "animals alive at testing"),
     "tests": ((), "animals", "animals tested"),
+    "sessions": ((), "sessions", "test sessions"),
+    "entered": (("stage",), "animals", "eggs or animals that entered each stage"),
 }
-_COUNTS = ("eggs", "survivors", "tests")
+_COUNTS = ("eggs", "survivors", "tests", "sessions", "entered")
 
 
 @dataclasses.dataclass
@@ -104,15 +112,16 @@ class History:
 
 def empty_history(program: Program, schedule: Schedule, replicates: int) -> History:
     """A history with room for every generation."""
-    size = {"trait": len(program.traits.names), "other_trait": len(program.traits.names)}
+    traits, stages = len(program.traits.names), len(program.settings.stages)
+    size = {"trait": traits, "other_trait": traits, "stage": stages}
     data: dict[str, npt.NDArray[Any]] = {}
     for name, (dims, _, _) in VARIABLES.items():
         shape = (replicates, schedule.generations + 1, *(size[d] for d in dims))
+        if 0 in shape:
+            continue  # no stages
         data[name] = np.zeros(shape, np.int64) if name in _COUNTS else np.full(shape, np.nan)
-    traits = program.traits
-    return History(
-        data, traits.names, _double(traits.sd_phenotypic), _double(traits.sd_additive), schedule, traits.scale_bits
-    )
+    sds = _double(program.traits.sd_phenotypic), _double(program.traits.sd_additive)
+    return History(data, program.traits.names, *sds, schedule, program.traits.scale_bits)
 
 
 def _double(x: object) -> Floats:
@@ -148,10 +157,10 @@ def record_eggs(history: History, g: int, expected: Expected, families: Families
         _record_step(history, g - 1, share, population)
 
 
-def record_round(history: History, g: int, program: Program, round_: Round) -> None:
+def record_round(history: History, g: int, round_: Round) -> None:
     """Enters what testing generation g showed."""
     data, traits = history.data, len(history.traits)
-    sample = sample_moments(program.traits, round_.tested, np.asarray(round_.unit))
+    sample, staged = round_.sample, round_.staged
     variance = np.einsum("rtt->rt", sample.covariance)
     data["tested_mean"][:, g] = sample.mean[:, :traits]
     data["tested_covariance"][:, g] = sample.covariance[:, :traits, :traits]
@@ -162,6 +171,16 @@ def record_round(history: History, g: int, program: Program, round_: Round) -> N
     spread, _, data["accuracy"][:, g] = index_statistics(sample, weights)
     data["tests"][:, g] = sample.tested
     data["survivors"][:, g] = np.asarray(round_.tested.survivors, np.int64).sum((1, 2))
+    if staged is None:
+        data["performance"][:, g], data["sessions"][:, g] = sample.mean[:, :traits], sample.tested
+    else:
+        animals = staged.animals
+        tested = animals.sessions > 0
+        for r in range(len(sample.tested)):
+            here = tested & (animals.replicate == r)
+            data["performance"][r, g] = animals.performance[here].mean(0) if here.any() else np.nan
+            data["sessions"][r, g] = animals.sessions[here].sum()
+        data["entered"][:, g], data["screen_accuracy"][:, g] = staged.entered, staged.screen_accuracy
     # Until the next clutches are laid, when the parents' weights are known, these hold what they are compared with.
     data["selection_differential"][:, g] = -sample.mean[:, traits:]
     data["intensity"][:, g] = 1.0 / spread

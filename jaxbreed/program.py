@@ -8,10 +8,12 @@ import jax
 import numpy as np
 from jax import Array
 
+from jaxbreed.battery import Battery
 from jaxbreed.genome import GeneticMap
 from jaxbreed.kernels import Noise, WalkMap, build_mutation, build_noise, build_walk_map, screen_size
 from jaxbreed.linkage import Linkage, build_linkage
 from jaxbreed.load import Load, join
+from jaxbreed.stages import Stage, check_order
 from jaxbreed.traits import Traits
 
 Scope = Literal["within", "across"]
@@ -39,6 +41,7 @@ class Settings:
       mating: "random", "avoid_sibs" (the fewest sib pairs among 128 random arrangements), or "within_lineage" (a
         lineage's own males).
       sexes: "random" or "alternate" (exactly half of each).
+      stages: what lies between hatching and selection; none: every survivor, or the first `tested`, is tested once.
     """
 
     lineages: int
@@ -51,6 +54,7 @@ class Settings:
     quota: int | None = None
     mating: Mating = "random"
     sexes: Sexes = "random"
+    stages: tuple[Stage, ...] = ()
 
     def __post_init__(self) -> None:
         """Checks every field.
@@ -99,6 +103,9 @@ class Settings:
         for good, field, value, right in checks:
             if not good:
                 raise ValueError(f"{field} is {value}; it must be {right}")
+        check_order(self.stages)
+        if self.stages and self.tested is not None:
+            raise ValueError(f"tested is {self.tested}; it must be left out where stages say who is tested")
         females, males = self.parents_needed
         families = self.sires[0] * (self.lineages if self.scope == "across" else 1)
         if self.quota is not None and self.quota * families < max(females, males):
@@ -107,6 +114,8 @@ class Settings:
                 f"so it must be at least {-(-max(females, males) // families)}"
             )
         living = self.eggs[0] * self.survival if self.tested is None else min(self.eggs[0] * self.survival, self.tested)
+        for stage in self.stages:
+            living = min(living, stage.capacity or living) * stage.survival
         pool = living / 2 * (self.lineages if self.scope == "across" else 1)
         if max(females, males) > pool:
             raise ValueError(
@@ -127,8 +136,13 @@ class Settings:
 
     @property
     def most_tested(self) -> int:
-        """Most animals tested of one clutch."""
-        return self.eggs[1] if self.tested is None else min(self.tested, self.eggs[1])
+        """Most animals of one clutch among which parents are chosen."""
+        return min([self.eggs[1], *(room for room in (self.tested, *(s.capacity for s in self.stages)) if room)])
+
+    @property
+    def entering(self) -> int | None:
+        """Most eggs of one clutch that the sweep scores; None for all that live."""
+        return self.stages[0].capacity if self.stages else self.tested
 
 
 @jax.tree_util.register_dataclass
@@ -145,6 +159,9 @@ class Program:
       noise: integer form of the residual covariance.
       clutch: integer form of the covariance of clutch effects; None without.
       load: genetic load, at the same loci as the traits; None without.
+      permanent: integer form of the permanent environment's covariance; None without stages.
+      stage_noise: for each stage the noise of one session or of a screen; None where there is none.
+      battery: how lasting values become records; None: as they are.
       flip: chance that mutation gives a gamete the other allele at a locus.
     """
 
@@ -157,6 +174,9 @@ class Program:
     flip: float = dataclasses.field(default=0.0, metadata={"static": True})
     clutch: Noise | None = None
     load: Load | None = None
+    permanent: Noise | None = None
+    stage_noise: tuple[Noise | None, ...] = ()
+    battery: Battery | None = dataclasses.field(default=None, metadata={"static": True})
 
     @property
     def lanes(self) -> int:
@@ -169,6 +189,13 @@ class Program:
         """Eggs whose fate is drawn at a time; 0 when all survive."""
         return screen_size(self.settings.survival, self.lanes)
 
+    @property
+    def lasting_variance(self) -> np.ndarray:
+        """Variance among founders of what lasts of an animal: genes, clutch, permanent environment; (trait,), sP^2."""
+        traits = self.traits
+        passing = traits.residual if traits.permanent is None else traits.residual - traits.permanent
+        return np.asarray(1 - np.diag(passing) / np.asarray(traits.sd_phenotypic, np.float64) ** 2)
+
 
 def make_program(
     genetic_map: GeneticMap,
@@ -178,6 +205,7 @@ def make_program(
     interference: float = 1.0,
     mutation: float = 0.0,
     load: Load | None = None,
+    battery: Battery | None = None,
 ) -> Program:
     """Prepares a programme.
 
@@ -189,13 +217,18 @@ def make_program(
         2 to 16 have been measured in animals. Map lengths stay as they are.
       mutation: mutations a locus and gamete, each to the other allele; 0 for none.
       load: genetic load; None for none.
+      battery: how lasting values become records, in programmes with stages; None: as they are.
 
     Returns:
       The programme.
 
     Raises:
-      ValueError: interference or mutation out of range.
+      ValueError: interference or mutation out of range; a battery without stages.
     """
+    if battery is not None and not settings.stages:
+        raise ValueError(
+            "ceiling, gating and social need animals that are followed one by one: say stages, one of them a test"
+        )
     if load is not None:
         traits, load = join(traits, load)
     qtl = np.asarray(traits.qtl)
@@ -203,6 +236,15 @@ def make_program(
 
     def noise(covariance: Array) -> Noise:
         return build_noise(_square_root(np.asarray(covariance, np.float64)) * 2.0**traits.scale_bits)
+
+    temporary = traits.residual if traits.permanent is None else traits.residual - traits.permanent
+
+    def stage_noise(stage: Stage) -> Noise | None:
+        if stage.kind == "test":
+            return noise(temporary)
+        if stage.accuracy is None:
+            return None
+        return noise(traits.additive * (1 / stage.accuracy**2 - 1))
 
     def walk_map(some: GeneticMap, site: np.ndarray | None) -> WalkMap:
         hits = build_mutation(mutation, genetic_map.loci, site)
@@ -216,6 +258,9 @@ def make_program(
         noise=noise(traits.residual),
         clutch=None if traits.clutch is None else noise(traits.clutch),
         load=load,
+        permanent=noise(traits.permanent) if settings.stages and traits.permanent is not None else None,
+        stage_noise=tuple(map(stage_noise, settings.stages)),
+        battery=battery,
         settings=settings,
         flip=-math.expm1(-2.0 * mutation) / 2,
     )

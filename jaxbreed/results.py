@@ -154,6 +154,8 @@ def _write(file: h5py.File, history: History) -> None:
 def _variables(history: History) -> Iterator[tuple[str, Any, tuple[str, ...], str, str]]:
     """Everything there is to write: name, values, dimensions, unit, description."""
     for name, (dims, unit, text) in VARIABLES.items():
+        if name not in history.data:
+            continue
         yield name, history.data[name], ("replicate", "generation", *dims), unit, text
     yield "sd_phenotypic", history.sd_phenotypic, ("trait",), "trait unit", "phenotypic SD among founders"
     yield "sd_additive", history.sd_additive, ("trait",), "trait unit", "genetic SD among founders"

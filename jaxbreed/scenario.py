@@ -74,6 +74,9 @@ class TraitTable(_Table):
     inbreeding_depression: Number = 0.0
     dominance_sd: Annotated[float, Field(ge=0, strict=True)] = 0.0
     cv: Annotated[float, Field(gt=0, strict=True)] = 0.3
+    ceiling: Annotated[float, Field(gt=0, strict=True)] | None = None
+    gated_by: dict[str, Annotated[float, Field(ge=0, le=2, strict=True)]] = {}
+    changed_by: dict[str, Number] = {}
 
 
 class CorrelationsTable(_Table):
@@ -97,6 +100,18 @@ class TestTable(_Table):
     """How an animal is tested: the mean of so many sessions is its record."""
 
     sessions: Count = 1
+    group: Annotated[int, Field(ge=2, strict=True)] = 2
+
+
+class StageTable(_Table):
+    """One stage between laying and selection. See `jaxbreed.stages.Stage`."""
+
+    kind: Literal["rear", "screen", "test"]
+    capacity: Annotated[int, Field(ge=2, le=100_000, strict=True)] | None = None
+    survival: Share = 1.0
+    sessions: Count = 1
+    accuracy: Share | None = None
+    cost: Annotated[float, Field(ge=0, strict=True)] = 0.0
 
 
 class SelectionTable(_Table):
@@ -123,6 +138,7 @@ class Scenario(_Table):
     correlations: CorrelationsTable = CorrelationsTable()
     load: LoadTable = LoadTable()
     test: TestTable = TestTable()
+    stages: list[StageTable] = []
     selection: SelectionTable = SelectionTable()
 
     @property
@@ -265,6 +281,7 @@ def _siblings(parents: list[str]) -> list[str]:
         "correlations": CorrelationsTable,
         "load": LoadTable,
         "test": TestTable,
+        "stages": StageTable,
         "selection": SelectionTable,
     }
     return list(tables[parents[0] if parents else ""].model_fields)

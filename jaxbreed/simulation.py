@@ -84,7 +84,7 @@ def simulate(
             population, round_ = generation(
                 program, decision, population, families, key_breed, kept=kept, progress=on_eggs
             )
-            record_round(history, g, program, round_)
+            record_round(history, g, round_)
             _check_alive(round_, g)
         else:
             history.parents = population

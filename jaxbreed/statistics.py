@@ -55,6 +55,27 @@ def sample_moments(traits: Traits, tested: Tested, unit: npt.NDArray[np.int32]) 
     return Sample(total.astype(np.int64), mean, (products * weight[..., None, None]).sum(1))
 
 
+def animal_moments(replicate: npt.NDArray[np.int64], values: Floats, replicates: int) -> Sample:
+    """Moments of animals that are known one by one.
+
+    Args:
+      replicate: (animal,).
+      values: (animal, 2 x trait), genetic values, then phenotypes, trait units.
+      replicates: how many there are.
+
+    Returns:
+      Moments over the animals of each replicate; NaN where there is none.
+    """
+    count = np.bincount(replicate, minlength=replicates)
+    mean = np.full((replicates, values.shape[1]), np.nan)
+    covariance = np.full((replicates, values.shape[1], values.shape[1]), np.nan)
+    for r in np.flatnonzero(count):
+        here = values[replicate == r]
+        mean[r] = here.mean(0)
+        covariance[r] = (here - mean[r]).T @ (here - mean[r]) / count[r]
+    return Sample(count, mean, covariance)
+
+
 def index_statistics(sample: Sample, weights: Floats) -> tuple[Floats, Floats, Floats]:
     """Phenotypic SD, genetic SD and accuracy of the index among the tested.
 

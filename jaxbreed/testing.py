@@ -12,7 +12,17 @@ from jax import Array, lax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from jaxbreed.clutch import Families
-from jaxbreed.kernels import Assay, Tested, WalkMap, selection_index, suffix_tables, survival_threshold, sweep
+from jaxbreed.kernels import (
+    Assay,
+    Noise,
+    Tested,
+    WalkMap,
+    score,
+    selection_index,
+    suffix_tables,
+    survival_threshold,
+    sweep,
+)
 from jaxbreed.kernels.topk import ABSENT
 from jaxbreed.load import as_column
 from jaxbreed.population import Population
@@ -22,13 +32,14 @@ _MOMENT_BITS = 9  # binary logarithm of the largest SD of a tested value in unit
 
 
 @functools.partial(jax.jit, static_argnames="kept")
-def make_assay(program: Program, weights: Array, kept: int) -> Assay:
+def make_assay(program: Program, weights: Array, kept: int, noise: Noise | None = None) -> Assay:
     """How this generation is tested and ranked.
 
     Args:
       program: the programme.
       weights: float32 (trait,), index weights per founder phenotypic SD.
       kept: animals of each sex to remember of each family.
+      noise: of what is measured; None for that of a test.
 
     Returns:
       The assay, in integers.
@@ -41,7 +52,7 @@ def make_assay(program: Program, weights: Array, kept: int) -> Assay:
     unit = jnp.ceil(jnp.log2(spread)).astype(jnp.int32) + traits.scale_bits - _MOMENT_BITS
     return Assay(
         weight=weight,
-        noise=program.noise,
+        noise=program.noise if noise is None else noise,
         unit=jnp.maximum(unit, 0),
         survival=jnp.uint32(survival_threshold(program.settings.survival)),
         lanes=program.lanes,
@@ -50,6 +61,13 @@ def make_assay(program: Program, weights: Array, kept: int) -> Assay:
         alternate_sexes=program.settings.sexes == "alternate",
         load=program.load is not None,
     )
+
+
+def index_scale(program: Program, weights: Array) -> float:
+    """Units of the sweep's index to one unit of the index of records in founder phenotypic SD x weight."""
+    traits = program.traits
+    per_unit = np.asarray(weights, np.float64) / np.asarray(traits.sd_phenotypic, np.float64)
+    return float(2.0 ** (traits.scale_bits - 15) * (2**14 - len(traits.names)) / np.abs(per_unit).sum())
 
 
 class _Batch(NamedTuple):
@@ -163,6 +181,37 @@ def sweep_families(
         return joined.reshape(*families.eggs.shape, *joined.shape[1:])
 
     return jax.tree.map(join, *parts)
+
+
+def _score_one_by_one(columns: _Columns, qtl_map: WalkMap, batch: _Batch, egg: Array) -> Array:
+    def appraise(family: tuple[_Batch, Array]) -> Array:
+        parents, wanted = family
+        tables = suffix_tables(columns.effect, parents.haplotypes, qtl_map, columns.intercept, columns.dominance)
+        return score(tables, qtl_map, (parents.key[0], parents.key[1]), wanted)
+
+    return lax.map(appraise, (batch, egg))
+
+
+_score = jax.jit(_score_one_by_one)
+
+
+def score_families(program: Program, population: Population, families: Families, egg: Array) -> Array:
+    """Genetic values of chosen eggs.
+
+    Args:
+      program: the programme.
+      population: the breeders.
+      families: their families.
+      egg: uint32 (replicate, lineage, sire, sex, animal), egg numbers.
+
+    Returns:
+      int32 (replicate, lineage, sire, sex, animal, trait), score units.
+    """
+    traits = len(program.traits.names)
+    wanted = egg.reshape(-1, egg.shape[-2] * egg.shape[-1])
+    columns = jax.tree.map(lambda x: x[:traits], _columns(program))
+    value = _score(columns, program.qtl_map, _as_list(program, population, families), wanted)
+    return jnp.moveaxis(value, 1, -1).reshape(*egg.shape, traits)
 
 
 @jax.jit

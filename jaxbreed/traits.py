@@ -25,24 +25,28 @@ class Traits:
       effect: int32 (trait, qtl), value of one copy of allele 1.
       intercept: int32 (trait,).
       residual: float32 (trait, trait), environmental covariance of an animal's record, trait units.
-      sd_additive: float32 (trait,), SD of breeding values among founders, trait units.
+      additive: float32 (trait, trait), covariance of breeding values among founders, trait units.
+      sd_additive: float32 (trait,), its SDs.
       sd_phenotypic: float32 (trait,), phenotypic SD among founders, trait units: the unit of reports.
       names: names of the traits.
       scale_bits: binary logarithm of the scale.
       dominance: int32 (trait, qtl), value of a heterozygote beyond the mean of the homozygotes; None without.
       clutch: float32 (trait, trait), covariance of what all eggs of a clutch share besides genes; None without.
+      permanent: float32 (trait, trait), the part of the residual that all sessions of an animal share; None without.
     """
 
     qtl: Array
     effect: Array
     intercept: Array
     residual: Array
+    additive: Array
     sd_additive: Array
     sd_phenotypic: Array
     names: tuple[str, ...] = dataclasses.field(metadata={"static": True})
     scale_bits: int = dataclasses.field(metadata={"static": True})
     dominance: Array | None = None
     clutch: Array | None = None
+    permanent: Array | None = None
 
 
 def traits_from_effects(
@@ -55,6 +59,8 @@ def traits_from_effects(
     *,
     dominance: Floats | None = None,
     clutch: Floats | None = None,
+    permanent: Floats | None = None,
+    correlation: Floats | None = None,
     sd_phenotypic: Floats | None = None,
 ) -> Traits:
     """Traits from effects that are known already.
@@ -68,6 +74,8 @@ def traits_from_effects(
       sd_additive: (trait,), SD of breeding values among founders.
       dominance: (trait, qtl), value of a heterozygote beyond the mean of the homozygotes; none if left out.
       clutch: (trait, trait), covariance of the effects common to a clutch; none if left out.
+      permanent: (trait, trait), the part of the residual that all sessions share; none if left out.
+      correlation: (trait, trait), of breeding values among founders; none if left out.
       sd_phenotypic: (trait,), the unit of reports; left out: the root of the additive, residual and clutch variances.
 
     Returns:
@@ -81,6 +89,13 @@ def traits_from_effects(
     if clutch is not None and np.any(clutch):
         _check_covariance(clutch, "clutch")
         shared = clutch
+    if permanent is not None and not np.any(permanent):
+        permanent = None
+    if permanent is not None:
+        _check_covariance(permanent, "permanent")
+        _check_covariance(residual - permanent, "temporary")
+    if correlation is None:
+        correlation = np.eye(len(names))
     heterozygote = effect if dominance is None else effect + dominance
     highest = intercept + np.maximum(np.maximum(2 * effect, heterozygote), 0).sum(axis=1)
     lowest = intercept + np.minimum(np.minimum(2 * effect, heterozygote), 0).sum(axis=1)
@@ -96,12 +111,14 @@ def traits_from_effects(
         effect=jnp.asarray(np.rint(effect * 2.0**bits), jnp.int32),
         intercept=jnp.asarray(np.rint(intercept * 2.0**bits), jnp.int32),
         residual=jnp.asarray(residual, jnp.float32),
+        additive=jnp.asarray(np.outer(sd_additive, sd_additive) * correlation, jnp.float32),
         sd_additive=jnp.asarray(sd_additive, jnp.float32),
         sd_phenotypic=jnp.asarray(sd_phenotypic, jnp.float32),
         names=tuple(names),
         scale_bits=bits,
         dominance=scaled,
         clutch=jnp.asarray(shared, jnp.float32) if shared.any() else None,
+        permanent=None if permanent is None else jnp.asarray(permanent, jnp.float32),
     )
 
 

@@ -14,13 +14,26 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # Each module may import those of the lines above it (and of its own line).
 LAYERS = (
-    {"kernels", "genome", "species", "schedule", "theory", "cores", "linkage", "interrupt"},
+    {
+        "kernels",
+        "genome",
+        "species",
+        "schedule",
+        "theory",
+        "twostage",
+        "cores",
+        "linkage",
+        "interrupt",
+        "battery",
+        "stages",
+    },
     {"founders", "traits", "pedigree"},
     {"effects", "load", "dominance"},
     {"program", "scenario"},
     {"population", "variance", "statistics"},
     {"clutch", "selection"},
-    {"testing"},
+    {"testing", "candidates"},
+    {"staging"},
     {"mating"},
     {"generation"},
     {"history"},

@@ -1,0 +1,171 @@
+"""The stages of a generation: eggs are screened, animals reared and tested, the best go on."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from jaxbreed.battery import error_scale, group_means
+from jaxbreed.candidates import Bools, Candidates, Floats, Ints, follow, place_within
+from jaxbreed.clutch import Families
+from jaxbreed.kernels import Assay, Tested
+from jaxbreed.population import Population
+from jaxbreed.program import Program
+from jaxbreed.stages import Stage
+from jaxbreed.statistics import index_statistics, sample_moments
+from jaxbreed.testing import make_assay, score_families, sweep_families
+
+
+class Staged(NamedTuple):
+    """What the stages showed.
+
+    Attributes:
+      animals: the animals that were followed.
+      drawn: the sweep that chose them.
+      entered: int (replicate, stage), eggs or animals that entered each stage.
+      screen_accuracy: (replicate,), correlation of the screen's score with the index of genetic values among all eggs
+        screened, NaN without a screen that comes first.
+    """
+
+    animals: Candidates
+    drawn: Tested
+    entered: Ints
+    screen_accuracy: Floats
+
+
+def run_stages(
+    program: Program,
+    weights: Array,
+    population: Population,
+    families: Families,
+    kept: int,
+    progress: Callable[[int], None] | None = None,
+) -> Staged:
+    """Takes the eggs of a generation through all stages.
+
+    Args:
+      program: the programme.
+      weights: float32 (trait,), index weights per founder phenotypic SD.
+      population: the breeders.
+      families: the eggs they lay.
+      kept: animals of each sex of each family that selection needs.
+      progress: called with numbers of eggs finished.
+
+    Returns:
+      The animals, scored by the index of what was last learned of them.
+    """
+    stages = program.settings.stages
+    assay = first_assay(program, weights, kept)
+    drawn = sweep_families(program, assay, population, families, progress)
+    animals = follow(program, families, drawn, score_families(program, population, families, drawn.egg))
+    replicates = families.eggs.shape[0]
+    entered = np.zeros((replicates, len(stages)), np.int64)
+    per_unit = np.asarray(weights, np.float64) / np.asarray(program.traits.sd_phenotypic, np.float64)
+    accuracy = np.full(replicates, np.nan)
+    for number, stage in enumerate(stages):
+        if number == 0 and stage.kind == "screen":
+            entered[:, 0] = np.asarray(drawn.survivors).sum((1, 2))
+            sample = sample_moments(program.traits, drawn, np.asarray(assay.unit))
+            accuracy = index_statistics(sample, per_unit)[2]
+            animals.score = (animals.genetic + animals.error[number]) @ per_unit
+            continue
+        enters = admit(animals, stage.capacity)
+        entered[:, number] = np.bincount(animals.replicate[enters], minlength=replicates)
+        animals.alive = enters & (animals.luck[number] < stage.survival)
+        if stage.kind == "screen":
+            animals.score = (animals.genetic + animals.error[number]) @ per_unit
+        elif stage.kind == "test":
+            conduct(program, animals, stage, number, animals.alive)
+            animals.score = np.where(animals.sessions > 0, animals.record @ per_unit, np.nan)
+    return Staged(animals, drawn, entered, accuracy)
+
+
+def first_assay(program: Program, weights: Array, kept: int) -> Assay:
+    """How the sweep chooses the eggs that are followed.
+
+    Args:
+      program: the programme.
+      weights: float32 (trait,), index weights per founder phenotypic SD.
+      kept: animals of each sex of each family that selection needs.
+
+    Returns:
+      A screen of every egg if the first stage is one, else the first survivors, which are a random sample.
+    """
+    stages = program.settings.stages
+    if stages[0].kind == "screen":
+        going_on = kept if len(stages) == 1 else -(-(stages[1].capacity or 0) // 2)
+        return make_assay(program, weights, going_on, program.stage_noise[0])
+    # With equal ranks the sweep keeps the eggs that come first.
+    assay = make_assay(program, weights, stages[0].capacity or 0)
+    return dataclasses.replace(assay, weight=jnp.zeros_like(assay.weight))
+
+
+def admit(animals: Candidates, capacity: int | None) -> Bools:
+    """Who enters a stage: of each clutch the best so far, half of either sex, while there is room.
+
+    Where nothing is known of an animal it comes after those of whom something is; ties go to the lower row.
+
+    Args:
+      animals: the animals.
+      capacity: most of a clutch; None for all.
+
+    Returns:
+      bool (animal,).
+    """
+    if capacity is None or not animals.alive.any():
+        return animals.alive.copy()
+    known = np.where(np.isnan(animals.score), -np.inf, animals.score)
+    group = animals.clutch * 2 + animals.sex
+    order = np.lexsort((np.arange(known.size), -known, group, ~animals.alive))
+    order = order[: int(animals.alive.sum())]
+    place = place_within(group[order])
+    enters = np.zeros(known.size, bool)
+    room = np.where(animals.sex[order] == 0, -(-capacity // 2), capacity // 2)
+    enters[order] = place < room
+    return _fill(animals, enters, order, capacity)
+
+
+def _fill(animals: Candidates, enters: Bools, order: Ints, capacity: int) -> Bools:
+    """Gives room that one sex leaves to the other."""
+    entered = np.bincount(animals.clutch[enters], minlength=int(animals.clutch.max()) + 1)
+    waiting = order[~enters[order]]
+    place = place_within(animals.clutch[waiting][np.argsort(animals.clutch[waiting], kind="stable")])
+    waiting = waiting[np.argsort(animals.clutch[waiting], kind="stable")]
+    enters[waiting] = place < capacity - entered[animals.clutch[waiting]]
+    return enters
+
+
+def conduct(program: Program, animals: Candidates, stage: Stage, number: int, entered: Bools) -> None:
+    """Conducts a test: each animal gets the mean of all its sessions so far as its record.
+
+    Args:
+      program: the programme.
+      animals: the animals; their records and numbers of sessions change.
+      stage: the test.
+      number: which stage it is.
+      entered: bool (animal,), who is tested.
+    """
+    scale, battery = np.asarray(program.traits.sd_phenotypic, np.float64), program.battery
+    error = animals.error[number, entered] / np.sqrt(stage.sessions)
+    shown = animals.lasting[entered]
+    if battery is not None:
+        lasting = animals.lasting[entered] / scale
+        error = error * error_scale(lasting, program.lasting_variance, np.array(battery.gating))
+        social = np.array(battery.social)
+        if social.any():
+            mates = group_means(lasting, _groups(animals.clutch[entered], battery.group))
+            shown = shown + mates @ social.T * scale
+    before = animals.sessions[entered][:, None]
+    so_far = np.where(before > 0, animals.record[entered], 0.0) * before
+    animals.record[entered] = (so_far + (shown + error) * stage.sessions) / (before + stage.sessions)
+    animals.sessions[entered] += stage.sessions
+
+
+def _groups(clutch: Ints, size: int) -> Ints:
+    """Numbers of test groups: animals of a clutch as they come, which is at random."""
+    _, number = np.unique(clutch, return_inverse=True)
+    place = place_within(number)
+    return np.asarray(number * (place.max(initial=0) + 1) + place // size, np.int64)
