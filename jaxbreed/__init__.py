@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from jaxbreed.figure import plot as plot
     from jaxbreed.founders import Founders as Founders
     from jaxbreed.founders import coalescent as coalescent
+    from jaxbreed.genetic_load import Load as Load
+    from jaxbreed.genetic_load import draw_load as draw_load
     from jaxbreed.genome import GeneticMap as GeneticMap
     from jaxbreed.history import History as History
-    from jaxbreed.load import Load as Load
-    from jaxbreed.load import draw_load as draw_load
     from jaxbreed.program import Program as Program
     from jaxbreed.program import Settings as Settings
     from jaxbreed.program import make_program as make_program
@@ -55,7 +55,7 @@ _HOME = {
     "founders": ("Founders", "coalescent"),
     "genome": ("GeneticMap",),
     "history": ("History",),
-    "load": ("Load", "draw_load"),
+    "genetic_load": ("Load", "draw_load"),
     "program": ("Program", "Settings", "make_program"),
     "results": ("load", "save"),
     "scenario": ("Scenario", "read_scenario"),

@@ -1,25 +1,29 @@
 """From a scenario to a programme ready to run, and the run itself."""
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
 from jaxbreed.battery import Battery
 from jaxbreed.effects import TraitModel, draw_traits
 from jaxbreed.founders import Founders, coalescent
+from jaxbreed.genetic_load import Load, draw_load
 from jaxbreed.genome import GeneticMap
 from jaxbreed.history import History
+from jaxbreed.index import within_share
 from jaxbreed.kernels import build_mutation
-from jaxbreed.load import Load, draw_load
+from jaxbreed.policies import Known, schedule_by
 from jaxbreed.program import Program, Settings, make_program
 from jaxbreed.scenario import Correlation, Scenario
-from jaxbreed.schedule import Schedule, constant_schedule
+from jaxbreed.schedule import Schedule
 from jaxbreed.simulation import simulate
 from jaxbreed.stages import Stage
-from jaxbreed.traits import correlation_root
+from jaxbreed.traits import correlation_root, genetic_values
 
 
 class Ready(NamedTuple):
@@ -49,6 +53,7 @@ def settings_of(scenario: Scenario) -> Settings:
         mating=selection.mating,
         sexes=clutch.sexes,
         stages=_stages(scenario),
+        combine="worst" if selection.policy == "culling" else "sum",
     )
 
 
@@ -59,10 +64,12 @@ def check(scenario: Scenario) -> None:
       ValueError: naming the field, its value and what would be right.
     """
     settings = settings_of(scenario)
-    schedule_of(scenario)
     tables = scenario.trait_tables
     _trait_models(scenario)
     _battery(scenario)
+    identity = np.eye(len(tables))
+    weights = np.array([table.weight for table in tables.values()])
+    _named(scenario, Known(weights, identity, identity, 0.5, 0.0, 1.0))
     for kind, matrix in _correlations(scenario)._asdict().items():
         field = f"correlations.{kind}"
         if matrix.shape != (len(tables), len(tables)):
@@ -123,15 +130,43 @@ def prepare(scenario: Scenario, progress: Callable[[int, int], None] | None = No
         load=load,
         battery=_battery(scenario),
     )
-    return Ready(program, founders, schedule_of(scenario))
+    return Ready(program, founders, _schedule(scenario, program, founders))
 
 
-def schedule_of(scenario: Scenario) -> Schedule:
-    """The scenario's constant schedule."""
+def _schedule(scenario: Scenario, program: Program, founders: Founders) -> Schedule:
+    """The schedule of the scenario's policy."""
+    traits, settings = program.traits, program.settings
+    total = np.cov(np.asarray(genetic_values(traits, jnp.asarray(founders.haplotypes)), np.float64), rowvar=False)
+    genetic = total.reshape(traits.additive.shape) * 4.0**-traits.scale_bits
+    sd = np.asarray(traits.sd_phenotypic, np.float64)
+    clutch = np.zeros_like(genetic) if traits.clutch is None else np.asarray(traits.clutch, np.float64)
+    environment = np.asarray(traits.residual, np.float64)
+    sires = sum(settings.sires) / 2
+    # Inside a clutch only a part of the genetic variance competes, and what the clutch shares not at all.
+    share = within_share(sires) if settings.scope == "within" else 1.0
+    records = share * genetic + (clutch if settings.scope == "across" else 0) + environment
+    weights = np.array([table.weight for table in scenario.trait_tables.values()])
+    index = weights / sd
+    spread = index @ (genetic + clutch + environment) @ index
+    known = Known(
+        weights=weights,
+        phenotypic=records / np.outer(sd, sd),
+        genetic=share * np.asarray(traits.additive, np.float64) / np.outer(sd, sd),
+        heritability=float(index @ genetic @ index / spread),
+        clutch=float(index @ clutch @ index / spread),
+        size=settings.most_tested / sires,
+    )
+    return _named(scenario, known)
+
+
+def _named(scenario: Scenario, known: Known) -> Schedule:
     selection = scenario.selection
-    weights = [table.weight for table in scenario.trait_tables.values()]
     males = 2**30 if selection.males is None else selection.males
-    return constant_schedule(scenario.generations, weights, fraction=selection.fraction, males=males)
+    schedule = schedule_by(selection.policy, known, scenario.generations, fraction=selection.fraction, males=males)
+    if selection.family_weight is None:
+        return schedule
+    weight = jnp.full(scenario.generations, selection.family_weight, jnp.float32)
+    return dataclasses.replace(schedule, family_weight=weight)
 
 
 def run(

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxbreed.genetic_load import carried
 from jaxbreed.kernels import environment, family_key
-from jaxbreed.load import carried
 from jaxbreed.population import Population, sire_places
 from jaxbreed.program import Program, Settings
 

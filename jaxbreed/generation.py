@@ -18,9 +18,9 @@ from jaxbreed.pedigree import next_kinship
 from jaxbreed.population import Population
 from jaxbreed.program import Program, Settings
 from jaxbreed.selection import Chosen, select
-from jaxbreed.staging import Staged, run_stages
+from jaxbreed.staging import Staged, run_stages, weigh_families, worst_trait
 from jaxbreed.statistics import Sample, animal_moments, sample_moments
-from jaxbreed.testing import index_scale, make_assay, sweep_families, with_clutch_effects
+from jaxbreed.testing import index_scale, make_assay, sweep_families, with_clutch_effects, with_family_weight
 from jaxbreed.traits import genetic_values
 
 FEMALE, MALE = 0, 1
@@ -32,6 +32,7 @@ class Decision(NamedTuple):
     weights: Array  # float32 (trait,), per founder phenotypic SD
     fraction: Array  # float32 ()
     males: Array  # int32 ()
+    family_weight: Array | None = None  # float32 (); None: 1
 
 
 class Round(NamedTuple):
@@ -70,15 +71,14 @@ def generation(
     # Every egg of every clutch meets its fate; those that live are measured, stage by stage or in one test of all.
     measure = measure_in_stages if program.settings.stages else measure_all
     measured = measure(program, decision, population, families, kept, progress)
-    tested = measured.tested
-    # The best of each sex become dams and sires of the next clutches.
-    females, males, dams, sires = choose_parents(program.settings, decision, population, families, tested, key)
+    # The best of each sex, by their own worth and their family's, become dams and sires of the next clutches.
+    females, males, dams, sires = choose_parents(program.settings, decision, population, families, measured.tested, key)
     # Only they are raised: their genomes are rebuilt from their parents' and their names.
     young = raise_parents(program, population, families, dams, sires)
     if measured.staged is not None:
         young = with_records(program, young, measured.staged, families, dams, sires)
     complete = females.alive.all((1, 2)) & males.alive.all((1, 2))
-    return young, Round(tested, measured.sample, complete, measured.staged)
+    return young, Round(measured.tested, measured.sample, complete, measured.staged)
 
 
 class Measured(NamedTuple):
@@ -102,6 +102,8 @@ def measure_all(
     tested = sweep_families(program, assay, population, families, progress)
     if program.clutch is not None:
         tested = with_clutch_effects(tested, families, assay)
+    if decision.family_weight is not None:
+        tested = with_family_weight(tested, assay, decision.family_weight)
     return Measured(tested, sample_moments(program.traits, tested, np.asarray(assay.unit)))
 
 
@@ -120,6 +122,10 @@ def measure_in_stages(
     values = np.concatenate([animals.genetic[shown], animals.record[shown]], axis=1)
     sample = animal_moments(animals.replicate[shown], values, len(staged.entered))
     scale = index_scale(program, decision.weights)
+    if program.settings.combine == "worst":
+        animals.score = worst_trait(animals, np.asarray(decision.weights))
+    if decision.family_weight is not None:
+        animals.score = weigh_families(animals, float(decision.family_weight))
     return Measured(as_tested(animals, families, staged.drawn, scale, kept), sample, staged)
 
 

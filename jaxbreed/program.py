@@ -9,16 +9,17 @@ import numpy as np
 from jax import Array
 
 from jaxbreed.battery import Battery
+from jaxbreed.genetic_load import Load, join
 from jaxbreed.genome import GeneticMap
 from jaxbreed.kernels import Noise, WalkMap, build_mutation, build_noise, build_walk_map, screen_size
 from jaxbreed.linkage import Linkage, build_linkage
-from jaxbreed.load import Load, join
 from jaxbreed.stages import Stage, check_order
 from jaxbreed.traits import Traits
 
 Scope = Literal["within", "across"]
 Mating = Literal["random", "avoid_sibs", "within_lineage"]
 Sexes = Literal["random", "alternate"]
+Combine = Literal["sum", "worst"]
 LANES = 4096
 """Eggs scored side by side by the XLA kernels: on a CPU so many that their state stays in the cache."""
 ACCELERATOR_LANES = 1 << 16
@@ -42,6 +43,7 @@ class Settings:
         lineage's own males).
       sexes: "random" or "alternate" (exactly half of each).
       stages: what lies between hatching and selection; none: every survivor, or the first `tested`, is tested once.
+      combine: "sum" ranks by the weighted sum of the traits, "worst" by the worst of them (independent culling).
     """
 
     lineages: int
@@ -55,6 +57,7 @@ class Settings:
     mating: Mating = "random"
     sexes: Sexes = "random"
     stages: tuple[Stage, ...] = ()
+    combine: Combine = "sum"
 
     def __post_init__(self) -> None:
         """Checks every field.
@@ -103,6 +106,10 @@ class Settings:
         for good, field, value, right in checks:
             if not good:
                 raise ValueError(f"{field} is {value}; it must be {right}")
+        if self.combine not in ("sum", "worst"):
+            raise ValueError(f'combine is {self.combine}; it must be "sum" or "worst"')
+        if self.combine == "worst" and not any(stage.kind == "test" for stage in self.stages):
+            raise ValueError("combine is worst; culling by every trait needs stages, at least one of them a test")
         check_order(self.stages)
         if self.stages and self.tested is not None:
             raise ValueError(f"tested is {self.tested}; it must be left out where stages say who is tested")

@@ -163,6 +163,9 @@ def _variables(history: History) -> Iterator[tuple[str, Any, tuple[str, ...], st
     yield "schedule_weights", plan.weights, ("round", "trait"), "1", "index weights, per founder phenotypic SD"
     yield "schedule_fraction", plan.fraction, ("round",), "1", "share of the tested drawn from; 0: exactly the best"
     yield "schedule_males", plan.males, ("round",), "animals", "most different males kept"
+    if plan.family_weight is not None:
+        text = "weight of a family's mean relative to an animal's deviation from it"
+        yield "schedule_family_weight", plan.family_weight, ("round",), "1", text
     if (parents := history.parents) is not None:
         of, one = ("replicate", "animal"), 2.0**-history.scale_bits
         whose = "of the last breeders: the dams, then the places for sires lineage by lineage"

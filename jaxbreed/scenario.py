@@ -88,7 +88,7 @@ class CorrelationsTable(_Table):
 
 
 class LoadTable(_Table):
-    """Recessive load, in haploid lethal equivalents. See `jaxbreed.load.draw_load`."""
+    """Recessive load, in haploid lethal equivalents. See `jaxbreed.genetic_load.draw_load`."""
 
     loci: Count = 100
     viability: Annotated[float, Field(ge=0, le=50, strict=True)] = 0.0
@@ -122,6 +122,8 @@ class SelectionTable(_Table):
     males: Count | None = None
     quota: Count | None = None
     mating: Literal["random", "avoid_sibs", "within_lineage"] = "avoid_sibs"
+    policy: str = "mass"
+    family_weight: Annotated[float, Field(ge=0, le=1000, strict=True)] | None = None
 
 
 class Scenario(_Table):

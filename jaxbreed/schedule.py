@@ -1,11 +1,11 @@
 """The schedule: what the breeder decides each generation."""
 
 import dataclasses
-from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpy.typing as npt
 from jax import Array
 
 
@@ -21,11 +21,14 @@ class Schedule:
         random; 0 takes exactly the best that are needed.
       males: int32 (generation,), different males kept: in each lineage when lineages select for themselves,
         altogether when they select together. They fill the places for sires in turn.
+      family_weight: float32 (generation,), weight of the mean of a full-sib family relative to an animal's deviation
+        from it. None, as 1, takes animals as they are; 0 compares them with their sibs alone.
     """
 
     weights: Array
     fraction: Array
     males: Array
+    family_weight: Array | None = None
 
     @property
     def generations(self) -> int:
@@ -34,15 +37,21 @@ class Schedule:
 
 
 def constant_schedule(
-    generations: int, weights: Sequence[float], *, fraction: float = 0.0, males: int = 2**30
+    generations: int,
+    weights: npt.ArrayLike,
+    *,
+    fraction: float = 0.0,
+    males: int = 2**30,
+    family_weight: float = 1.0,
 ) -> Schedule:
     """The same decisions in every generation.
 
     Args:
       generations: rounds of selection.
-      weights: (trait,) index weights per founder phenotypic SD.
+      weights: (trait,) index weights per founder phenotypic SD; (generation, trait) where they change after all.
       fraction: see `Schedule`.
       males: see `Schedule`; the default fills every place with another male.
+      family_weight: see `Schedule`.
 
     Returns:
       The schedule.
@@ -52,14 +61,18 @@ def constant_schedule(
     """
     if generations < 1:
         raise ValueError(f"generations is {generations}; it must be at least 1")
-    if not np.any(weights):
-        raise ValueError(f"weights is {list(weights)}; at least one trait needs a weight that is not 0")
+    given = np.asarray(weights, np.float32)
+    if not given.any():
+        raise ValueError(f"weights is {given.tolist()}; at least one trait needs a weight that is not 0")
     if not 0.0 <= fraction <= 1.0:
         raise ValueError(f"fraction is {fraction:g}; it must be from 0 (just the parents needed) to 1")
     if males < 1:
         raise ValueError(f"males is {males}; at least 1 must be kept")
+    if not 0.0 <= family_weight <= 1000.0:
+        raise ValueError(f"family_weight is {family_weight:g}; it must be from 0 to 1000")
     return Schedule(
-        weights=jnp.broadcast_to(jnp.asarray(weights, jnp.float32), (generations, len(weights))),
+        weights=jnp.broadcast_to(jnp.asarray(given), (generations, given.shape[-1])),
         fraction=jnp.full(generations, fraction, jnp.float32),
         males=jnp.full(generations, males, jnp.int32),
+        family_weight=None if family_weight == 1.0 else jnp.full(generations, family_weight, jnp.float32),
     )

@@ -80,7 +80,7 @@ def simulate(
         families = _lay(program, population, key_lay)
         record_eggs(history, g, expected_eggs_jit(program, population.haplotypes, families.eggs), families, population)
         if g < schedule.generations:
-            decision = Decision(schedule.weights[g], schedule.fraction[g], schedule.males[g])
+            decision = _row(schedule, g)
             population, round_ = generation(
                 program, decision, population, families, key_breed, kept=kept, progress=on_eggs
             )
@@ -91,6 +91,12 @@ def simulate(
         if on_generation is not None:
             on_generation(history)
     return history
+
+
+def _row(schedule: Schedule, g: int) -> Decision:
+    weight = schedule.family_weight
+    plain = (schedule.weights[g], schedule.fraction[g], schedule.males[g])
+    return Decision(*plain, family_weight=None if weight is None else weight[g])
 
 
 @jax.jit

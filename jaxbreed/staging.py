@@ -169,3 +169,42 @@ def _groups(clutch: Ints, size: int) -> Ints:
     _, number = np.unique(clutch, return_inverse=True)
     place = place_within(number)
     return np.asarray(number * (place.max(initial=0) + 1) + place // size, np.int64)
+
+
+def weigh_families(animals: Candidates, weight: float) -> Floats:
+    """Weighs the mean score of a family by another factor than an animal's deviation from it.
+
+    Args:
+      animals: the animals; those without a score do not count.
+      weight: of the family's mean; 1 changes nothing.
+
+    Returns:
+      (animal,) scores.
+    """
+    known = np.flatnonzero(~np.isnan(animals.score))
+    _, family = np.unique(np.stack([animals.clutch[known], animals.sire[known]]), axis=1, return_inverse=True)
+    mean = np.bincount(family, animals.score[known]) / np.bincount(family)
+    score = animals.score.copy()
+    score[known] += (weight - 1) * (mean[family] - mean.mean())
+    return score
+
+
+def worst_trait(animals: Candidates, weights: Floats) -> Floats:
+    """Scores for independent culling: how an animal stands in its worst trait, in SD of the tested of its replicate.
+
+    Taking the best by it is culling at one level for all traits, set so that just enough are left.
+
+    Args:
+      animals: the animals.
+      weights: (trait,), traits with weight 0 do not count, those below 0 are selected downwards.
+
+    Returns:
+      (animal,) scores, NaN for animals not tested.
+    """
+    score = np.full(animals.score.shape, np.nan)
+    for replicate in np.unique(animals.replicate):
+        here = np.flatnonzero((animals.replicate == replicate) & (animals.sessions > 0))
+        record = animals.record[here][:, weights != 0] * np.sign(weights[weights != 0])
+        spread = np.maximum(record.std(0), 1e-30)
+        score[here] = ((record - record.mean(0)) / spread).min(1)
+    return score

@@ -12,6 +12,7 @@ from jax import Array, lax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from jaxbreed.clutch import Families
+from jaxbreed.genetic_load import as_column
 from jaxbreed.kernels import (
     Assay,
     Noise,
@@ -24,7 +25,6 @@ from jaxbreed.kernels import (
     sweep,
 )
 from jaxbreed.kernels.topk import ABSENT
-from jaxbreed.load import as_column
 from jaxbreed.population import Population
 from jaxbreed.program import Program
 
@@ -233,6 +233,32 @@ def with_clutch_effects(tested: Tested, families: Families, assay: Assay) -> Tes
     rank = jnp.where(tested.rank == ABSENT, ABSENT, tested.rank + index[..., None, None])
     centre = tested.centre.at[..., traits:].add(families.clutch)
     return dataclasses.replace(tested, rank=rank, centre=centre)
+
+
+@jax.jit
+def with_family_weight(tested: Tested, assay: Assay, weight: Array) -> Tested:
+    """Weighs the mean index of a family by another factor than an animal's deviation from it.
+
+    Args:
+      tested: results of the sweep, leading axes (replicate, lineage, sire).
+      assay: how they were tested.
+      weight: float32 (), of the family's mean; 1 changes nothing.
+
+    Returns:
+      The same with other ranks.
+    """
+    traits = assay.weight.shape[0]
+    count = jnp.maximum(tested.moments.count, 1)[..., None]
+    above_centre = tested.moments.first[..., traits:] / count * 2.0 ** assay.unit[traits:]
+    mean = tested.centre[..., traits:] + jnp.round(above_centre).astype(jnp.int32)
+    index = selection_index(mean.reshape(-1, traits).T, assay.weight).reshape(tested.survivors.shape)
+    # Only differences between families matter: from their middle, so that large weights do not overflow.
+    middle = (index.max((1, 2), keepdims=True) + index.min((1, 2), keepdims=True)) // 2
+    shift = jnp.round((weight - 1) * (index - middle).astype(jnp.float32)).astype(jnp.int32)
+    # Half of 2**30 on either side leaves room for the animals' own index.
+    shift = jnp.clip(shift, -(2**29), 2**29 - 1)[..., None, None]
+    rank = jnp.where(tested.rank == ABSENT, ABSENT, jnp.maximum(tested.rank + shift, 1))
+    return dataclasses.replace(tested, rank=rank)
 
 
 def _rounds(order: np.ndarray, eggs: int, devices: int) -> Iterator[np.ndarray]:

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jaxbreed.dominance import average_effect, family_moments
+from jaxbreed.genetic_load import UNIT
 from jaxbreed.linkage import gametic_covariance
-from jaxbreed.load import UNIT
 from jaxbreed.program import Program
 from jaxbreed.traits import genetic_values
 

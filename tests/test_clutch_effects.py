@@ -11,8 +11,8 @@ from test_dominance import world
 from jaxbreed.clutch import lay
 from jaxbreed.effects import TraitModel
 from jaxbreed.generation import Decision, generation
+from jaxbreed.genetic_load import draw_load
 from jaxbreed.kernels import selection_index
-from jaxbreed.load import draw_load
 from jaxbreed.population import choose_founders
 from jaxbreed.program import Settings, make_program
 from jaxbreed.schedule import constant_schedule

@@ -11,8 +11,8 @@ from test_clutch_effects import founded
 from jaxbreed.clutch import lay
 from jaxbreed.effects import additive_traits
 from jaxbreed.founders import Founders
+from jaxbreed.genetic_load import UNIT, Load, carried, draw_load
 from jaxbreed.genome import GeneticMap
-from jaxbreed.load import UNIT, Load, carried, draw_load
 from jaxbreed.program import Settings, make_program
 from jaxbreed.schedule import constant_schedule
 from jaxbreed.simulation import simulate

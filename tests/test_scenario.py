@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxbreed.build import check, expected_total_eggs, prepare, run, schedule_of, settings_of
+from jaxbreed.build import check, expected_total_eggs, prepare, run, settings_of
 from jaxbreed.scenario import ScenarioError, parse_scenario, read_scenario
 
 SCENARIOS = Path(__file__).parents[1] / "experiments" / "scenarios"
@@ -128,7 +128,7 @@ def test_a_species_is_enough(species):
     assert settings.sires == preset.sires.value
     assert settings.survival == preset.survival_captive.value
     assert list(scenario.trait_tables) == ["intelligence", "sociability"]
-    assert schedule_of(scenario).weights.shape == (int(15 / preset.generation_years.value), 2)
+    assert scenario.generations == int(15 / preset.generation_years.value)
 
 
 def test_an_animal_that_cannot_be_raised_is_not_bred():
