@@ -14,8 +14,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # Each module may import those of the lines above it (and of its own line).
 LAYERS = (
-    {"kernels", "genome", "species", "schedule", "theory", "cores", "linkage", "interrupt"},
-    {"founders", "traits", "pedigree"},
+    {"kernels", "genome", "species", "schedule", "theory", "accuracy", "cores", "linkage", "interrupt"},
+    {"founders", "traits", "pedigree", "relationship", "reml", "prediction"},
     {"program", "scenario"},
     {"population", "variance", "statistics"},
     {"clutch", "selection"},
