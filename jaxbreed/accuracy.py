@@ -15,7 +15,7 @@ def accuracy(records: float, h2: float, segments: float) -> float:
     Returns:
       sqrt(N h2 / (N h2 + Me)), the correlation of predicted and true values (Daetwyler et al. 2008,
       doi:10.1371/journal.pone.0003395). All segments count alike here and the residual of one is not reduced by the
-      others; within full sibs it is up to 0.05 too high (see `full_sib_accuracy`).
+      others; within full sibs it is up to 0.06 too high (see `full_sib_accuracy`).
 
     Raises:
       ValueError: an argument is out of range.
