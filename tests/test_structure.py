@@ -14,21 +14,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # Each module may import those of the lines above it (and of its own line).
 LAYERS = (
-    {
-        "kernels",
-        "genome",
-        "species",
-        "schedule",
-        "theory",
-        "index",
-        "twostage",
-        "cores",
-        "linkage",
-        "interrupt",
-        "battery",
-        "stages",
-    },
-    {"founders", "traits", "pedigree"},
+    {"kernels", "genome", "species", "schedule", "cores", "linkage", "interrupt", "battery", "stages"},
+    {"theory", "index", "twostage", "accuracy"},
+    {"founders", "traits", "pedigree", "relationship", "reml", "prediction"},
     {"effects", "genetic_load", "dominance", "policies"},
     {"program", "scenario"},
     {"population", "variance", "statistics"},
