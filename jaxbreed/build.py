@@ -10,6 +10,7 @@ from jaxbreed.founders import Founders, coalescent
 from jaxbreed.genome import GeneticMap
 from jaxbreed.history import History
 from jaxbreed.kernels import build_mutation
+from jaxbreed.optimum import check_limits
 from jaxbreed.program import Program, Settings, make_program
 from jaxbreed.scenario import Correlation, Scenario
 from jaxbreed.schedule import Schedule, constant_schedule
@@ -43,6 +44,8 @@ def settings_of(scenario: Scenario) -> Settings:
         quota=selection.quota,
         mating=selection.mating,
         sexes=clutch.sexes,
+        migration=selection.migration,
+        male_places=selection.male_places,
     )
 
 
@@ -53,7 +56,7 @@ def check(scenario: Scenario) -> None:
       ValueError: naming the field, its value and what would be right.
     """
     settings = settings_of(scenario)
-    schedule_of(scenario)
+    check_limits(settings, schedule_of(scenario))
     tables = scenario.trait_tables
     genetic, residual = _correlations(scenario)
     for field, matrix in (("correlations.genetic", genetic), ("correlations.residual", residual)):
@@ -114,7 +117,13 @@ def schedule_of(scenario: Scenario) -> Schedule:
     selection = scenario.selection
     weights = [table.weight for table in scenario.trait_tables.values()]
     males = 2**30 if selection.males is None else selection.males
-    return constant_schedule(scenario.generations, weights, fraction=selection.fraction, males=males)
+    return constant_schedule(
+        scenario.generations,
+        weights,
+        fraction=selection.fraction,
+        males=males,
+        inbreeding_rate=selection.inbreeding_rate,
+    )
 
 
 def run(

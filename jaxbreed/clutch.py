@@ -51,7 +51,7 @@ def lay(settings: Settings, population: Population, key: Array) -> Families:
     sires = jax.vmap(lambda k: jax.random.randint(k, shape, fewest, most + 1))(keys[:, 1])
     words = jax.vmap(lambda k: jax.random.bits(k, (2,), jnp.uint32))(keys[:, 2])
 
-    cumulative = jnp.asarray(_cumulative_shares(settings), jnp.float32)[sires]
+    cumulative = jnp.asarray(cumulative_shares(settings), jnp.float32)[sires]
     tested = clutch if settings.tested is None else jnp.minimum(clutch, settings.tested)
     dam = jnp.broadcast_to(jnp.arange(lineages)[:, None], (replicates, lineages, most))
     sire = jnp.broadcast_to(jnp.asarray(sire_places(settings)), (replicates, lineages, most))
@@ -85,7 +85,7 @@ def _one_family_a_pair(number: Array, sire_name: Array) -> Array:
     return (number[..., :, None] * here).sum(-2)
 
 
-def _cumulative_shares(settings: Settings) -> np.ndarray:
+def cumulative_shares(settings: Settings) -> np.ndarray:
     """(number of sires, sire): share of the clutch sired by this sire and those before; row 0 is not used."""
     most = settings.sires[1]
     share = np.array([[settings.paternity**s * (s < count) for s in range(most)] for count in range(most + 1)])

@@ -1,6 +1,6 @@
 """One generation: lay, test, select, mate, hatch. The readable heart of the programme."""
 
-import functools
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -12,6 +12,8 @@ from jax import Array
 from jaxbreed.clutch import Families, lay, make_assay, sweep_families
 from jaxbreed.kernels import Tested, environment, hatch, identity
 from jaxbreed.mating import mate
+from jaxbreed.mating_plans import PLANS, mate_by_plan
+from jaxbreed.optimum import optimum_parents
 from jaxbreed.pedigree import next_kinship
 from jaxbreed.population import Population
 from jaxbreed.program import Program, Settings
@@ -27,6 +29,8 @@ class Decision(NamedTuple):
     weights: Array  # float32 (trait,), per founder phenotypic SD
     fraction: Array  # float32 ()
     males: Array  # int32 ()
+    inbreeding_rate: float = math.inf  # infinity: no limit
+    generation: int = 0
 
 
 class Round(NamedTuple):
@@ -72,21 +76,32 @@ def generation(
     return young, Round(tested, assay.unit, complete)
 
 
-@functools.partial(jax.jit, static_argnums=0)
 def choose_parents(
     settings: Settings, decision: Decision, population: Population, families: Families, tested: Tested, key: Array
 ) -> tuple[Chosen, Chosen, Chosen, Chosen]:
-    """Selects parents of each sex and pairs them.
+    """Selects parents of each sex, by truncation or by optimum contributions, and pairs them.
 
     Returns:
       The chosen females and males, then the dams (replicate, lineage) and sires (replicate, lineage, sire) in place.
     """
-    for_females, for_males, for_mating = jax.vmap(lambda k: jax.random.split(k, 3))(key).T
-    females = select(settings, tested, FEMALE, decision.fraction, for_females)
-    males = select(settings, tested, MALE, decision.fraction, for_males)
+    for_females, for_males, for_mating = _keys(key)
+    limited = math.isfinite(decision.inbreeding_rate)
+    if limited:
+        rate, g = decision.inbreeding_rate, decision.generation
+        females, males = optimum_parents(settings, rate, population, families, tested, g)
+    else:
+        females = _select(settings, tested, FEMALE, decision.fraction, for_females)
+        males = _select(settings, tested, MALE, decision.fraction, for_males)
+    if settings.mating in PLANS:
+        plan = (population, families, females, males, decision.males, for_mating, decision.generation)
+        return females, males, *mate_by_plan(settings, *plan, placed=limited)
     father_name = population.name[jnp.arange(len(key))[:, None, None], families.sire, 0]
-    dams, sires = mate(settings, females, males, father_name, decision.males, for_mating)
-    return females, males, dams, sires
+    return females, males, *_mate(settings, females, males, father_name, decision.males, for_mating, placed=limited)
+
+
+_select = jax.jit(select, static_argnums=(0, 2))
+_mate = jax.jit(mate, static_argnums=0, static_argnames="placed")
+_keys = jax.jit(lambda key: tuple(jax.vmap(lambda k: jax.random.split(k, 3))(key).T))
 
 
 @jax.jit

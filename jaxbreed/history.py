@@ -50,6 +50,7 @@ VARIABLES: dict[str, tuple[tuple[str, ...], str, str]] = {
     "selected_mean": (("trait",), "trait unit", "mean genetic value of the parents chosen from this generation"),
     "response": (("trait",), "trait unit", "R: expected mean of the next generation less that of this one"),
     "realised_heritability": (("trait",), "1", "R / S"),
+    "kinship_rate": ((), "1", "1 - (1 - K') / (1 - K), K and K' kinship of this generation and the next"),
     "eggs": ((), "eggs", "eggs laid"),
     "survivors": ((), "animals", "animals alive at testing"),
     "tests": ((), "animals", "animals tested"),
@@ -177,5 +178,6 @@ def _record_step(history: History, g: int, share: Floats, parents: Population) -
     data["response"][:, g] = data["trait_mean"][:, g + 1] - data["trait_mean"][:, g]
     with np.errstate(invalid="ignore", divide="ignore"):
         data["realised_heritability"][:, g] = data["response"][:, g] / data["selection_differential"][:, g]
+        data["kinship_rate"][:, g] = 1 - (1 - data["kinship"][:, g + 1]) / (1 - data["kinship"][:, g])
         step = data["inbreeding"][:, g + 1] - data["inbreeding"][:, g]
         data["effective_size"][:, g] = (1 - data["inbreeding"][:, g]) / (2 * step)

@@ -161,6 +161,8 @@ def _variables(history: History) -> Iterator[tuple[str, Any, tuple[str, ...], st
     yield "schedule_weights", plan.weights, ("round", "trait"), "1", "index weights, per founder phenotypic SD"
     yield "schedule_fraction", plan.fraction, ("round",), "1", "share of the tested drawn from; 0: exactly the best"
     yield "schedule_males", plan.males, ("round",), "animals", "most different males kept"
+    if plan.inbreeding_rate is not None:
+        yield "schedule_inbreeding_rate", plan.inbreeding_rate, ("round",), "1", "largest rate of inbreeding asked for"
     if (parents := history.parents) is not None:
         of, one = ("replicate", "animal"), 2.0**-history.scale_bits
         whose = "of the last breeders: the dams, then the places for sires lineage by lineage"

@@ -21,11 +21,14 @@ class Schedule:
         random; 0 takes exactly the best that are needed.
       males: int32 (generation,), different males kept: in each lineage when lineages select for themselves,
         altogether when they select together. They fill the places for sires in turn.
+      inbreeding_rate: float32 (generation,), largest rate of inbreeding, for selection by optimum contributions;
+        infinity for truncation, without a limit. None: no generation has a limit.
     """
 
     weights: Array
     fraction: Array
     males: Array
+    inbreeding_rate: Array | None = None
 
     @property
     def generations(self) -> int:
@@ -34,7 +37,12 @@ class Schedule:
 
 
 def constant_schedule(
-    generations: int, weights: Sequence[float], *, fraction: float = 0.0, males: int = 2**30
+    generations: int,
+    weights: Sequence[float],
+    *,
+    fraction: float = 0.0,
+    males: int = 2**30,
+    inbreeding_rate: float | None = None,
 ) -> Schedule:
     """The same decisions in every generation.
 
@@ -43,6 +51,7 @@ def constant_schedule(
       weights: (trait,) index weights per founder phenotypic SD.
       fraction: see `Schedule`.
       males: see `Schedule`; the default fills every place with another male.
+      inbreeding_rate: see `Schedule`; None for truncation.
 
     Returns:
       The schedule.
@@ -58,8 +67,11 @@ def constant_schedule(
         raise ValueError(f"fraction is {fraction:g}; it must be from 0 (just the parents needed) to 1")
     if males < 1:
         raise ValueError(f"males is {males}; at least 1 must be kept")
+    if inbreeding_rate is not None and not 0.0 < inbreeding_rate < 1.0:
+        raise ValueError(f"inbreeding_rate is {inbreeding_rate:g}; it must be above 0 and below 1, or left out")
     return Schedule(
         weights=jnp.broadcast_to(jnp.asarray(weights, jnp.float32), (generations, len(weights))),
         fraction=jnp.full(generations, fraction, jnp.float32),
         males=jnp.full(generations, males, jnp.int32),
+        inbreeding_rate=None if inbreeding_rate is None else jnp.full(generations, inbreeding_rate, jnp.float32),
     )

@@ -15,11 +15,12 @@ ROOT = Path(__file__).parents[1]
 # Each module may import those of the lines above it (and of its own line).
 LAYERS = (
     {"kernels", "genome", "species", "schedule", "theory", "cores", "linkage", "interrupt"},
-    {"founders", "traits", "pedigree"},
-    {"program", "scenario"},
+    {"founders", "traits", "pedigree", "coancestry", "contributions"},
+    {"program", "scenario", "places"},
     {"population", "variance", "statistics"},
     {"clutch", "selection"},
-    {"mating"},
+    {"mating", "optimum"},
+    {"mating_plans"},
     {"generation"},
     {"history"},
     {"simulation", "results", "summary"},
