@@ -64,19 +64,19 @@ def optimum_contributions(candidates: Candidates, limit: float) -> Floats:
     spread = float(np.std(candidates.merit)) or 1.0
     found = _solve(candidates, -(candidates.merit - candidates.merit.mean()) / spread, 0.0, limit)
     if found is None:
-        least = least_kinship(candidates)
+        least = candidates.mean_kinship(least_related(candidates))
         raise UnattainableError(f"limit is {limit:.6g}; the least mean kinship is {least:.6g}", least)
     return found
 
 
-def least_kinship(candidates: Candidates) -> float:
-    """The least mean kinship that any contributions of these candidates have.
+def least_related(candidates: Candidates) -> Floats:
+    """The contributions with the least mean kinship that these candidates can have.
 
     Args:
       candidates: see `optimum_contributions`.
 
     Returns:
-      The minimum of c'Kc.
+      (candidate,), where c'Kc is least.
 
     Raises:
       ValueError: the largest contributions of a sex do not add up to a half.
@@ -85,7 +85,7 @@ def least_kinship(candidates: Candidates) -> float:
     found = _solve(candidates, np.zeros(len(candidates.merit)), 1.0, 1.0)
     if found is None:
         raise ValueError("the largest contributions of each sex must add up to 1/2 or more")
-    return candidates.mean_kinship(found)
+    return found
 
 
 def _solve(candidates: Candidates, cost: Floats, cost_of_kinship: float, limit: float) -> Floats | None:

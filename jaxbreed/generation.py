@@ -10,13 +10,14 @@ import numpy as np
 from jax import Array
 
 from jaxbreed.clutch import Families, lay, make_assay, sweep_families
-from jaxbreed.kernels import Tested, environment, hatch, identity
+from jaxbreed.kernels import Assay, Tested, environment, hatch, identity
 from jaxbreed.mating import mate
 from jaxbreed.mating_plans import PLANS, mate_by_plan
+from jaxbreed.merit import combined_merit
 from jaxbreed.optimum import optimum_parents
 from jaxbreed.pedigree import next_kinship
 from jaxbreed.population import Population
-from jaxbreed.program import Program, Settings
+from jaxbreed.program import Program
 from jaxbreed.selection import Chosen, select
 from jaxbreed.traits import genetic_values
 
@@ -69,7 +70,7 @@ def generation(
     assay = make_assay(program, decision.weights, kept)
     tested = sweep_families(program, assay, population, families, progress)
     # The best of each sex become dams and sires of the next clutches.
-    females, males, dams, sires = choose_parents(program.settings, decision, population, families, tested, key)
+    females, males, dams, sires = choose_parents(program, decision, population, families, assay, tested, key)
     # Only they are raised: their genomes are rebuilt from their parents' and their names.
     young = raise_parents(program, population, families, dams, sires)
     complete = females.alive.all((1, 2)) & males.alive.all((1, 2))
@@ -77,18 +78,25 @@ def generation(
 
 
 def choose_parents(
-    settings: Settings, decision: Decision, population: Population, families: Families, tested: Tested, key: Array
+    program: Program,
+    decision: Decision,
+    population: Population,
+    families: Families,
+    assay: Assay,
+    tested: Tested,
+    key: Array,
 ) -> tuple[Chosen, Chosen, Chosen, Chosen]:
     """Selects parents of each sex, by truncation or by optimum contributions, and pairs them.
 
     Returns:
       The chosen females and males, then the dams (replicate, lineage) and sires (replicate, lineage, sire) in place.
     """
+    settings = program.settings
     for_females, for_males, for_mating = _keys(key)
     limited = math.isfinite(decision.inbreeding_rate)
     if limited:
-        rate, g = decision.inbreeding_rate, decision.generation
-        females, males = optimum_parents(settings, rate, population, families, tested, g)
+        merit, rate = combined_merit(program.traits, assay, tested), decision.inbreeding_rate
+        females, males = optimum_parents(settings, rate, population, families, tested, merit, decision.generation)
     else:
         females = _select(settings, tested, FEMALE, decision.fraction, for_females)
         males = _select(settings, tested, MALE, decision.fraction, for_males)

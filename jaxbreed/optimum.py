@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from jaxbreed import coancestry
 from jaxbreed.clutch import Families, cumulative_shares
-from jaxbreed.contributions import Candidates, UnattainableError, optimum_contributions, solver
+from jaxbreed.contributions import Candidates, UnattainableError, least_related, optimum_contributions, solver
 from jaxbreed.kernels import Tested
 from jaxbreed.places import Places, fill_places
 from jaxbreed.population import Population
@@ -40,6 +40,8 @@ def check_limits(settings: Settings, schedule: Schedule) -> None:
         return
     rate = np.asarray(schedule.inbreeding_rate, np.float64)
     limited = np.isfinite(rate)
+    if rate.shape != (schedule.generations,):
+        raise ValueError(f"inbreeding_rate has {rate.size} generations; the schedule has {schedule.generations}")
     if wrong := rate[np.isnan(rate) | (limited & ((rate <= 0) | (rate >= 1)))].tolist():
         raise ValueError(f"inbreeding_rate is {wrong[0]:g}; it must be above 0 and below 1, or left out")
     if not limited.any():
@@ -58,7 +60,13 @@ def check_limits(settings: Settings, schedule: Schedule) -> None:
 
 
 def optimum_parents(
-    settings: Settings, rate: float, population: Population, families: Families, tested: Tested, g: int
+    settings: Settings,
+    rate: float,
+    population: Population,
+    families: Families,
+    tested: Tested,
+    merit: npt.NDArray[np.float64],
+    g: int,
 ) -> tuple[Chosen, Chosen]:
     """Chooses parents for the most gain at a limited rate of inbreeding.
 
@@ -72,6 +80,7 @@ def optimum_parents(
       population: the breeders.
       families: the families they have.
       tested: results of the sweep, leading axes (replicate, lineage, sire).
+      merit: (replicate, lineage, sire, sex, kept), what the animals it remembers are expected to transmit, any unit.
       g: the generation.
 
     Returns:
@@ -94,7 +103,7 @@ def optimum_parents(
         if not _enough(rank[r], places):
             continue  # nobody is alive in its places, which the caller reports
         try:
-            who, holder = _fill(settings, places, rank[r], relations, 1 - (1 - now) * (1 - rate))
+            who, holder = _fill(settings, places, rank[r], merit[r], relations, 1 - (1 - now) * (1 - rate))
         except UnattainableError as error:
             least = 1 - (1 - error.least) / (1 - now)
             raise ValueError(
@@ -127,6 +136,7 @@ def _fill(
     settings: Settings,
     places: Places,
     rank: npt.NDArray[np.int32],
+    merit: npt.NDArray[np.float64],
     relations: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]],
     limit: float,
 ) -> tuple[_Animals, Whole]:
@@ -139,16 +149,16 @@ def _fill(
         lineage, sire, sex, standing = np.nonzero(rank[..., :depth] > 0)
         who = _Animals(lineage, sire, sex == 1, standing)
         most = np.where(who.male, male_share, places.share[0])
-        index = rank[lineage, sire, sex, standing].astype(np.float64)
-        candidates = Candidates(index, who.male, lineage * rank.shape[1] + sire, most, *relations)
+        value = merit[lineage, sire, sex, standing]
+        candidates = Candidates(value, who.male, lineage * rank.shape[1] + sire, most, *relations)
         try:
             contribution = optimum_contributions(candidates, limit)
             holder = fill_places(candidates, contribution, places, limit)
         except UnattainableError:
-            if depth == all_kept:
-                raise
+            if depth == all_kept:  # the best start there is; says how low whole places come
+                return who, fill_places(candidates, least_related(candidates), places, limit)
         else:
-            used = (contribution > 1e-6 * places.share[0]) | np.isin(np.arange(len(index)), holder)
+            used = (contribution > 1e-6 * places.share[0]) | np.isin(np.arange(len(value)), holder)
             if depth == all_kept or not (used & (standing == depth - 1)).any():
                 return who, holder
         depth = min(2 * depth, all_kept)

@@ -19,7 +19,7 @@ LAYERS = (
     {"program", "scenario", "places"},
     {"population", "variance", "statistics"},
     {"clutch", "selection"},
-    {"mating", "optimum"},
+    {"mating", "merit", "optimum"},
     {"mating_plans"},
     {"generation"},
     {"history"},
