@@ -47,7 +47,7 @@ def optimum_contributions(candidates: Candidates, limit: float) -> Floats:
 
     Half of the contributions come from each sex, and none exceeds its candidate's `most`. With K = ZBZ' + D, where Z
     tells candidates' families, B = `between` has a square root R (B = R'R) and D is diagonal, the limit is the
-    second-order cone |(R Z'c, D^(1/2) c)| <= limit^(1/2) (Yamashita et al. 2018, Optim Methods Softw 33:1154), as
+    second-order cone |(R Z'c, D^(1/2) c)| <= limit^(1/2) (Yamashita et al. 2018, Optim Lett 12:1683), as
     small as the number of families allows. An interior-point solver finds the optimum.
 
     Args:

@@ -31,8 +31,9 @@ def mate_by_plan(
 ) -> tuple[Chosen, Chosen]:
     """Fills the places of dams and sires by the plan in `settings.mating`.
 
-    "rotational": the males of lineage i go to lineage i + 1, in every generation alike (circular group mating, Kimura
-    & Crow 1963, Genet Res 4:399; rotational line crossing, Kincaid 1977, Prog Fish-Cult 39:179).
+    "rotational": the males of lineage i go to lineage i + 1, in every generation alike (circular pair mating, Kimura &
+    Crow 1963, Genet Res 4:399; rotational line crossing, Kincaid 1977, Prog Fish-Cult 39:179). Inbreeding comes sooner
+    than with the other plans, and rises more slowly after a hundred generations.
 
     "maximum_avoidance": the males of lineage i go to lineage i + 1, then i + 2, i + 4, ... and from i + 1 again as
     soon as a step would reach round all lineages (cyclical mating, Cockerham 1970; Nomura & Yonezawa 1996, Genet Sel

@@ -72,7 +72,8 @@ def optimum_parents(
 
     Mean kinship K of the parents, weighted by contributions, may rise to 1 - (1 - K)(1 - rate). Contributions are
     those expected before the next clutches are laid: a dam's is half a clutch of mean size, a sire's what his places
-    bring. Clutches and numbers of sires that differ in size add to the mean kinship of the eggs.
+    bring. Clutches that then differ in size and in numbers of sires add to the kinship of the eggs; what they are
+    expected to add, the parents being as much related to their mates as to others, is left free for them.
 
     Args:
       settings: the rules.
@@ -91,9 +92,9 @@ def optimum_parents(
       ImportError: the solver is not installed.
     """
     lineages, sires = settings.lineages, settings.sires[1]
-    places = _places(settings)
+    places, chance = _places(settings), _chance(settings)
     kinship = np.asarray(population.kinship, np.float64)
-    rank, egg = np.asarray(tested.rank), np.asarray(tested.egg)
+    rank, egg = np.asarray(tested.rank)[..., : settings.quota], np.asarray(tested.egg)
     shape = (len(kinship), len(places.share))
     parts = Chosen(*(np.zeros(shape, kind) for kind in (np.int32, np.int32, np.uint32, bool)))  # type: ignore[arg-type]
     for r in range(shape[0]):
@@ -102,10 +103,11 @@ def optimum_parents(
         relations = coancestry.between_families(kinship[r], dam, sire), coancestry.with_itself(kinship[r], dam, sire)
         if not _enough(rank[r], places):
             continue  # nobody is alive in its places, which the caller reports
+        limit = 1 - (1 - now) * (1 - rate)
         try:
-            who, holder = _fill(settings, places, rank[r], merit[r], relations, 1 - (1 - now) * (1 - rate))
+            who, holder = _fill(places, rank[r], merit[r], relations, limit - chance * (relations[1].mean() - limit))
         except UnattainableError as error:
-            least = 1 - (1 - error.least) / (1 - now)
+            least = 1 - (1 - (error.least + chance * relations[1].mean()) / (1 + chance)) / (1 - now)
             raise ValueError(
                 f"inbreeding_rate is {rate:g}; in generation {g} of replicate {r} the least rate that {lineages} "
                 f"clutches by {sires} sires allow is {least:.3g}"
@@ -126,6 +128,16 @@ def _places(settings: Settings) -> Places:
     return Places(each, male, (1, settings.male_places or lineages * most))
 
 
+def _chance(settings: Settings) -> float:
+    """Variance of contributions by clutch sizes and numbers of sires, summed over places: an animal holds c^2 of it."""
+    lineages, (low, high) = settings.lineages, settings.eggs
+    # Squared coefficient of variation, of a share of all eggs.
+    of_size = ((high - low + 1) ** 2 - 1) / 12 / ((low + high) / 2) ** 2 * (1 - 1 / lineages)
+    share = np.diff(cumulative_shares(settings)[settings.sires[0] :], axis=1, prepend=0.0)
+    of_sires = ((1 + of_size) * (share**2).mean(0) - share.mean(0) ** 2).sum()
+    return float((of_size + of_sires) / (4 * lineages))
+
+
 def _enough(rank: npt.NDArray[np.int32], places: Places) -> bool:
     animals = (rank > 0).sum((0, 1, 3))
     needed = np.bincount(places.male)
@@ -133,7 +145,6 @@ def _enough(rank: npt.NDArray[np.int32], places: Places) -> bool:
 
 
 def _fill(
-    settings: Settings,
     places: Places,
     rank: npt.NDArray[np.int32],
     merit: npt.NDArray[np.float64],
@@ -141,9 +152,10 @@ def _fill(
     limit: float,
 ) -> tuple[_Animals, Whole]:
     """Candidates of one replicate and which of them fill the places."""
-    all_kept = min(rank.shape[-1], settings.quota or rank.shape[-1])
     male_share = np.sort(places.share[places.male])[::-1][: places.most[1]].sum()
-    depth = min(_FIRST, all_kept)
+    depth, all_kept = _FIRST, rank.shape[-1]
+    while not _enough(rank[..., :depth], places):
+        depth *= 2
     while True:
         # The best of each family: sibs share their kinships, so a worse one is of use only after a better one.
         lineage, sire, sex, standing = np.nonzero(rank[..., :depth] > 0)
@@ -155,10 +167,9 @@ def _fill(
             contribution = optimum_contributions(candidates, limit)
             holder = fill_places(candidates, contribution, places, limit)
         except UnattainableError:
-            if depth == all_kept:  # the best start there is; says how low whole places come
-                return who, fill_places(candidates, least_related(candidates), places, limit)
-        else:
-            used = (contribution > 1e-6 * places.share[0]) | np.isin(np.arange(len(value)), holder)
-            if depth == all_kept or not (used & (standing == depth - 1)).any():
-                return who, holder
-        depth = min(2 * depth, all_kept)
+            # From the best start there is; it says how low whole places come. More sibs would not lower that.
+            return who, fill_places(candidates, least_related(candidates), places, limit)
+        used = (contribution > 1e-6 * places.share[0]) | np.isin(np.arange(len(value)), holder)
+        if depth >= all_kept or not (used & (standing == depth - 1)).any():
+            return who, holder
+        depth *= 2

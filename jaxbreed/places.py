@@ -80,7 +80,7 @@ def _largest_remainders(candidates: Candidates, contribution: Floats, places: Pl
 
 
 def _changes(candidates: Candidates, holder: Whole, places: Places) -> tuple[tuple[Whole, Whole], Floats, Floats]:
-    """Every change of one place: (place, new holder), by how much it changes the mean merit and the mean kinship."""
+    """Changes of one place: (place, new holder), and by how much they change the mean merit and the mean kinship."""
     n = len(candidates.merit)
     c = _contributions(holder, places, n)
     held = np.bincount(holder, minlength=n)
@@ -88,11 +88,17 @@ def _changes(candidates: Candidates, holder: Whole, places: Places) -> tuple[tup
     of_family = candidates.between @ np.bincount(family, c, len(candidates.itself))
     slope = 2 * (of_family[family] + own * c)
     most = np.where(candidates.male, places.most[1], places.most[0])
+    # Sibs of one sex have the same kinships: of those without a place only the best can be worth one.
+    of_sex = 2 * family + candidates.male
+    order = np.lexsort((-candidates.merit, of_sex))
+    idle = order[held[order] == 0]
+    worth = held > 0
+    worth[idle[np.unique(of_sex[idle], return_index=True)[1]]] = True
+    some = np.flatnonzero(worth & (held < most))
     # Places of equal share with the same holder offer the same changes.
     _, one = np.unique(np.stack([holder, places.share]), axis=1, return_index=True)
-    allowed = (candidates.male == places.male[one, None]) & (held < most) & (np.arange(n) != holder[one, None])
-    row, new = np.nonzero(allowed)
-    place = one[row]
+    row, column = np.nonzero((candidates.male[some] == places.male[one, None]) & (some != holder[one, None]))
+    place, new = one[row], some[column]
     old, w = holder[place], places.share[place]
     distance = candidates.itself[family[old]] + candidates.itself[family[new]]
     distance = distance - 2 * candidates.between[family[old], family[new]]
