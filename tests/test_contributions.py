@@ -322,7 +322,7 @@ def test_how_much_unequal_clutches_add_to_kinship():
     assert optimum._chance(Settings(lineages=8, eggs=(800, 800), sires=(4, 4))) == pytest.approx(0, abs=1e-15)
 
 
-def chosen_by_plan(settings, rate, kept=12, seed=0):
+def chosen_by_plan(settings, rate, kept=12, seed=0, favourite=0):
     """Parents chosen among made-up animals of inbred, related breeders, and what there was to choose from."""
     rng = np.random.default_rng(seed)
     lineages, sires = settings.lineages, settings.sires[1]
@@ -330,6 +330,7 @@ def chosen_by_plan(settings, rate, kept=12, seed=0):
     dam, sire = np.indices((lineages, sires))[0], lineages + np.arange(lineages * sires).reshape(lineages, sires)
     eggs = rng.integers(100, 200, (lineages, sires))
     rank = -np.sort(-rng.integers(1, 10**6, (1, lineages, sires, 2, kept)), axis=-1)
+    rank[0, 1, 0] += favourite
     egg = rng.permutation(rank.size).reshape(rank.shape)
     population = Population(None, None, kinship[None], None, None, None, None)
     families = Families(eggs[None], None, None, dam[None], sire[None])
@@ -357,6 +358,15 @@ def test_the_plan_leaves_room_for_unequal_clutches(settings):
     sex = np.arange(len(egg)) >= settings.lineages
     kept = tested.egg[0, lineage, of, sex.astype(int)]
     assert (kept[:, : settings.quota] == egg[:, None]).any(1).all()
+
+
+def test_as_many_of_a_family_as_are_of_use():
+    # One family far above all others and next to no limit: all 20 dams are its best females.
+    settings = Settings(lineages=20, eggs=(200, 200), scope="across", mating="random")
+    _, _, tested, (females, males) = chosen_by_plan(settings, 0.9, kept=25, favourite=10**8)
+    assert (np.asarray(females.lineage) == 1).all()
+    assert (np.asarray(males.lineage) == 1).all()
+    assert sorted(np.asarray(females.egg).ravel()) == sorted(tested.egg[0, 1, 0, 0, :20])
 
 
 def test_a_replicate_without_animals_is_left_unfilled():
