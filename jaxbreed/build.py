@@ -17,6 +17,7 @@ from jaxbreed.genome import GeneticMap
 from jaxbreed.history import History
 from jaxbreed.index import within_share
 from jaxbreed.kernels import build_mutation
+from jaxbreed.optimum import check_limits
 from jaxbreed.policies import Known, schedule_by
 from jaxbreed.program import Program, Settings, make_program
 from jaxbreed.scenario import Correlation, Scenario
@@ -54,6 +55,8 @@ def settings_of(scenario: Scenario) -> Settings:
         sexes=clutch.sexes,
         stages=_stages(scenario),
         combine="worst" if selection.policy == "culling" else "sum",
+        migration=selection.migration,
+        male_places=selection.male_places,
     )
 
 
@@ -69,7 +72,7 @@ def check(scenario: Scenario) -> None:
     _battery(scenario)
     identity = np.eye(len(tables))
     weights = np.array([table.weight for table in tables.values()])
-    _named(scenario, Known(weights, identity, identity, 0.5, 0.0, 1.0))
+    check_limits(settings, _named(scenario, Known(weights, identity, identity, 0.5, 0.0, 1.0)))
     for kind, matrix in _correlations(scenario)._asdict().items():
         field = f"correlations.{kind}"
         if matrix.shape != (len(tables), len(tables)):
@@ -162,7 +165,14 @@ def _schedule(scenario: Scenario, program: Program, founders: Founders) -> Sched
 def _named(scenario: Scenario, known: Known) -> Schedule:
     selection = scenario.selection
     males = 2**30 if selection.males is None else selection.males
-    schedule = schedule_by(selection.policy, known, scenario.generations, fraction=selection.fraction, males=males)
+    schedule = schedule_by(
+        selection.policy,
+        known,
+        scenario.generations,
+        fraction=selection.fraction,
+        males=males,
+        inbreeding_rate=selection.inbreeding_rate,
+    )
     if selection.family_weight is None:
         return schedule
     weight = jnp.full(scenario.generations, selection.family_weight, jnp.float32)

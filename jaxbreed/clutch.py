@@ -53,7 +53,7 @@ def lay(program: Program, population: Population, key: Array) -> Families:
         laid = clutch * jnp.exp(-carried(program.load.fertility, copies))
         clutch = jnp.round(laid).astype(jnp.int32)
 
-    cumulative = jnp.asarray(_cumulative_shares(settings), jnp.float32)[sires]
+    cumulative = jnp.asarray(cumulative_shares(settings), jnp.float32)[sires]
     entering = settings.entering
     tested = clutch if entering is None else jnp.minimum(clutch, entering)
     dam = jnp.broadcast_to(jnp.arange(lineages)[:, None], (replicates, lineages, most))
@@ -103,7 +103,7 @@ def _one_family_a_pair(number: Array, sire_name: Array) -> Array:
     return (number[..., :, None] * here).sum(-2)
 
 
-def _cumulative_shares(settings: Settings) -> np.ndarray:
+def cumulative_shares(settings: Settings) -> np.ndarray:
     """(number of sires, sire): share of the clutch sired by this sire and those before; row 0 is not used."""
     most = settings.sires[1]
     share = np.array([[settings.paternity**s * (s < count) for s in range(most)] for count in range(most + 1)])

@@ -1,7 +1,7 @@
 """One generation: lay, test, select, mate, hatch. The readable heart of the programme."""
 
 import dataclasses
-import functools
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -10,29 +10,23 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxbreed.candidates import as_tested, records_of
+from jaxbreed.candidates import records_of
 from jaxbreed.clutch import Families, lay
 from jaxbreed.kernels import Tested, environment, hatch, identity
 from jaxbreed.mating import mate
+from jaxbreed.mating_plans import PLANS, mate_by_plan
+from jaxbreed.measuring import Measured, measure
+from jaxbreed.optimum import optimum_parents
 from jaxbreed.pedigree import next_kinship
 from jaxbreed.population import Population
 from jaxbreed.program import Program, Settings
+from jaxbreed.schedule import Decision
 from jaxbreed.selection import Chosen, select
-from jaxbreed.staging import Staged, run_stages, weigh_families, worst_trait
-from jaxbreed.statistics import Sample, animal_moments, sample_moments
-from jaxbreed.testing import index_scale, make_assay, sweep_families, with_clutch_effects, with_family_weight
+from jaxbreed.staging import Staged
+from jaxbreed.statistics import Sample
 from jaxbreed.traits import genetic_values
 
 FEMALE, MALE = 0, 1
-
-
-class Decision(NamedTuple):
-    """The schedule's row for one generation."""
-
-    weights: Array  # float32 (trait,), per founder phenotypic SD
-    fraction: Array  # float32 ()
-    males: Array  # int32 ()
-    family_weight: Array | None = None  # float32 (); None: 1
 
 
 class Round(NamedTuple):
@@ -69,10 +63,9 @@ def generation(
       The next breeders and what happened.
     """
     # Every egg of every clutch meets its fate; those that live are measured, stage by stage or in one test of all.
-    measure = measure_in_stages if program.settings.stages else measure_all
     measured = measure(program, decision, population, families, kept, progress)
     # The best of each sex, by their own worth and their family's, become dams and sires of the next clutches.
-    females, males, dams, sires = choose_parents(program.settings, decision, population, families, measured.tested, key)
+    females, males, dams, sires = choose_parents(program.settings, decision, population, families, measured, key)
     # Only they are raised: their genomes are rebuilt from their parents' and their names.
     young = raise_parents(program, population, families, dams, sires)
     if measured.staged is not None:
@@ -81,69 +74,37 @@ def generation(
     return young, Round(measured.tested, measured.sample, complete, measured.staged)
 
 
-class Measured(NamedTuple):
-    """What is known of a generation's eggs before parents are chosen."""
-
-    tested: Tested  # leading axes (replicate, lineage, sire)
-    sample: Sample  # of the tested animals
-    staged: Staged | None = None
-
-
-def measure_all(
-    program: Program,
-    decision: Decision,
-    population: Population,
-    families: Families,
-    kept: int,
-    progress: Callable[[int], None] | None = None,
-) -> Measured:
-    """Tests every survivor once, up to the capacity of the test: the sweep does it all."""
-    assay = make_assay(program, decision.weights, kept)
-    tested = sweep_families(program, assay, population, families, progress)
-    if program.clutch is not None:
-        tested = with_clutch_effects(tested, families, assay)
-    if decision.family_weight is not None:
-        tested = with_family_weight(tested, assay, decision.family_weight)
-    return Measured(tested, sample_moments(program.traits, tested, np.asarray(assay.unit)))
-
-
-def measure_in_stages(
-    program: Program,
-    decision: Decision,
-    population: Population,
-    families: Families,
-    kept: int,
-    progress: Callable[[int], None] | None = None,
-) -> Measured:
-    """Takes the eggs through the stages; the animals that are left are ranked by what was last learned of them."""
-    staged = run_stages(program, decision.weights, population, families, kept, progress)
-    animals = staged.animals
-    shown = animals.sessions > 0
-    values = np.concatenate([animals.genetic[shown], animals.record[shown]], axis=1)
-    sample = animal_moments(animals.replicate[shown], values, len(staged.entered))
-    scale = index_scale(program, decision.weights)
-    if program.settings.combine == "worst":
-        animals.score = worst_trait(animals, np.asarray(decision.weights))
-    if decision.family_weight is not None:
-        animals.score = weigh_families(animals, float(decision.family_weight))
-    return Measured(as_tested(animals, families, staged.drawn, scale, kept), sample, staged)
-
-
-@functools.partial(jax.jit, static_argnums=0)
 def choose_parents(
-    settings: Settings, decision: Decision, population: Population, families: Families, tested: Tested, key: Array
+    settings: Settings,
+    decision: Decision,
+    population: Population,
+    families: Families,
+    measured: Measured,
+    key: Array,
 ) -> tuple[Chosen, Chosen, Chosen, Chosen]:
-    """Selects parents of each sex and pairs them.
+    """Selects parents of each sex, by truncation or by optimum contributions, and pairs them.
 
     Returns:
       The chosen females and males, then the dams (replicate, lineage) and sires (replicate, lineage, sire) in place.
     """
-    for_females, for_males, for_mating = jax.vmap(lambda k: jax.random.split(k, 3))(key).T
-    females = select(settings, tested, FEMALE, decision.fraction, for_females)
-    males = select(settings, tested, MALE, decision.fraction, for_males)
+    for_females, for_males, for_mating = _keys(key)
+    tested, limited = measured.tested, math.isfinite(decision.inbreeding_rate)
+    if measured.merit is not None and limited:
+        rate, g = decision.inbreeding_rate, decision.generation
+        females, males = optimum_parents(settings, rate, population, families, tested, measured.merit, g)
+    else:
+        females = _select(settings, tested, FEMALE, decision.fraction, for_females)
+        males = _select(settings, tested, MALE, decision.fraction, for_males)
+    if settings.mating in PLANS:
+        plan = (population, families, females, males, decision.males, for_mating, decision.generation)
+        return females, males, *mate_by_plan(settings, *plan, placed=limited)
     father_name = population.name[jnp.arange(len(key))[:, None, None], families.sire, 0]
-    dams, sires = mate(settings, females, males, father_name, decision.males, for_mating)
-    return females, males, dams, sires
+    return females, males, *_mate(settings, females, males, father_name, decision.males, for_mating, placed=limited)
+
+
+_select = jax.jit(select, static_argnums=(0, 2))
+_mate = jax.jit(mate, static_argnums=0, static_argnames="placed")
+_keys = jax.jit(lambda key: tuple(jax.vmap(lambda k: jax.random.split(k, 3))(key).T))
 
 
 @jax.jit

@@ -62,6 +62,7 @@ VARIABLES: dict[str, tuple[tuple[str, ...], str, str]] = {
         "mean genetic performance of the tested, under a ceiling if any",
     ),
     "screen_accuracy": ((), "1", "correlation of a screen's score of every egg with the index of genetic values"),
+    "kinship_rate": ((), "1", "1 - (1 - K') / (1 - K), K and K' kinship of this generation and the next"),
     "eggs": ((), "eggs", "eggs laid"),
     "survivors": ((), "animals", "animals alive at testing"),
     "tests": ((), "animals", "animals tested"),
@@ -204,5 +205,6 @@ def _record_step(history: History, g: int, share: Floats, parents: Population) -
     data["response"][:, g] = data["trait_mean"][:, g + 1] - data["trait_mean"][:, g]
     with np.errstate(invalid="ignore", divide="ignore"):
         data["realised_heritability"][:, g] = data["response"][:, g] / data["selection_differential"][:, g]
+        data["kinship_rate"][:, g] = 1 - (1 - data["kinship"][:, g + 1]) / (1 - data["kinship"][:, g])
         step = data["inbreeding"][:, g + 1] - data["inbreeding"][:, g]
         data["effective_size"][:, g] = (1 - data["inbreeding"][:, g]) / (2 * step)

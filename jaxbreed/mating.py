@@ -1,5 +1,7 @@
 """Mating: which of the selected males sire which clutch."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from jax import Array
@@ -11,7 +13,14 @@ _TRIES = 128
 
 
 def mate(
-    settings: Settings, females: Chosen, males: Chosen, father_name: Array, kept: Array, key: Array
+    settings: Settings,
+    females: Chosen,
+    males: Chosen,
+    father_name: Array,
+    kept: Array,
+    key: Array,
+    *,
+    placed: bool = False,
 ) -> tuple[Chosen, Chosen]:
     """Fills the places of dams and sires.
 
@@ -21,6 +30,9 @@ def mate(
     offspring. To avoid sib matings the best of 128 random arrangements is taken, by the number of pairs that share a
     dam or a sire; a few such pairs can remain.
 
+    Mated within their lineages, each place takes with chance `migration` the male of the same place of another lineage,
+    all others equally likely, instead of its own (the island model, Wright 1931, Genetics 16:97).
+
     Args:
       settings: the rules.
       females: chosen females.
@@ -28,6 +40,8 @@ def mate(
       father_name: uint32 (replicate, lineage, sire), first word of the name of the sire of each family they come from.
       kept: int32 (), different males used, in each lineage (within) or altogether (across).
       key: typed key (replicate,).
+      placed: whether males are given by lineage and place of the clutch, as optimum contributions plan them: they keep
+        the place, as they do within lineages.
 
     Returns:
       Dams (replicate, lineage) and sires (replicate, lineage, sire place).
@@ -35,14 +49,12 @@ def mate(
     lineages, sires = settings.lineages, settings.sires[1]
     replicates = females.egg.shape[0]
     dams = Chosen(*(x.reshape(replicates, lineages) for x in females))
-    places = males.egg.shape[-1]
-    in_turn = jnp.arange(places) % jnp.clip(kept, 1, places)
-    males = Chosen(*(x[..., in_turn] for x in males))
+    males = in_turn(males, kept)
     if settings.mating == "within_lineage":
-        return dams, males
+        return dams, males if settings.migration == 0 else jax.vmap(functools.partial(_migrate, settings))(key, males)
 
     def permuted(key: Array) -> Array:
-        if settings.scope == "across":
+        if settings.scope == "across" and not placed:
             return jax.random.permutation(key, lineages * sires).reshape(lineages, sires)
         # Each lineage sends one male to each column of places: (lineage, sire) numbers of a flat list.
         column = jax.vmap(lambda k: jax.random.permutation(k, lineages))(jax.random.split(key, sires))
@@ -60,3 +72,20 @@ def mate(
         return Chosen(*(x[best] for x in flat))
 
     return dams, jax.vmap(arrange)(key, dams, males, father_name)
+
+
+def in_turn(males: Chosen, kept: Array) -> Chosen:
+    """Fills the places with the first so many males, over and over."""
+    places = males.egg.shape[-1]
+    turn = jnp.arange(places) % jnp.clip(kept, 1, places)
+    return Chosen(*(x[..., turn] for x in males))
+
+
+def _migrate(settings: Settings, key: Array, males: Chosen) -> Chosen:
+    """One replicate's males (lineage, place), some places filled from another lineage."""
+    lineages, places = males.egg.shape
+    for_whether, for_whence = jax.random.split(key)
+    comes = jax.random.bernoulli(for_whether, settings.migration, (lineages, places))
+    away = jnp.where(comes, jax.random.randint(for_whence, (lineages, places), 1, lineages), 0)
+    source = (jnp.arange(lineages)[:, None] + away) % lineages
+    return Chosen(*(x[source, jnp.arange(places)] for x in males))

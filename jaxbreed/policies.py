@@ -92,7 +92,15 @@ POLICIES: dict[str, Policy] = {
 }
 
 
-def schedule_by(policy: str, known: Known, generations: int, *, fraction: float = 0.0, males: int = 2**30) -> Schedule:
+def schedule_by(
+    policy: str,
+    known: Known,
+    generations: int,
+    *,
+    fraction: float = 0.0,
+    males: int = 2**30,
+    inbreeding_rate: float | None = None,
+) -> Schedule:
     """The schedule of a named policy.
 
     Args:
@@ -101,6 +109,7 @@ def schedule_by(policy: str, known: Known, generations: int, *, fraction: float 
       generations: rounds of selection.
       fraction: see `jaxbreed.schedule.Schedule`.
       males: see `jaxbreed.schedule.Schedule`.
+      inbreeding_rate: see `jaxbreed.schedule.Schedule`.
 
     Returns:
       The schedule.
@@ -112,5 +121,10 @@ def schedule_by(policy: str, known: Known, generations: int, *, fraction: float 
         raise ValueError(f"policy is {policy!r}; it must be one of {', '.join(POLICIES)}")
     plan = POLICIES[policy](known, generations)
     return constant_schedule(
-        generations, plan.weights, fraction=fraction, males=males, family_weight=plan.family_weight
+        generations,
+        plan.weights,
+        fraction=fraction,
+        males=males,
+        family_weight=plan.family_weight,
+        inbreeding_rate=inbreeding_rate,
     )

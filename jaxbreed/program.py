@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from typing import Literal
+from typing import Literal, get_args
 
 import jax
 import numpy as np
@@ -17,7 +17,7 @@ from jaxbreed.stages import Stage, check_order
 from jaxbreed.traits import Traits
 
 Scope = Literal["within", "across"]
-Mating = Literal["random", "avoid_sibs", "within_lineage"]
+Mating = Literal["random", "avoid_sibs", "within_lineage", "rotational", "maximum_avoidance", "minimum_kinship"]
 Sexes = Literal["random", "alternate"]
 Combine = Literal["sum", "worst"]
 LANES = 4096
@@ -39,11 +39,14 @@ class Settings:
       tested: animals tested of each clutch, shared out among its sires as the eggs are; None for every survivor.
       scope: "within" each lineage selects from its own clutch; "across" all clutches compete.
       quota: most animals of each sex selected from one family (dam and sire), None for any number.
-      mating: "random", "avoid_sibs" (the fewest sib pairs among 128 random arrangements), or "within_lineage" (a
-        lineage's own males).
+      mating: "random", "avoid_sibs" (the fewest sib pairs among 128 random arrangements), "within_lineage" (a
+        lineage's own males), "minimum_kinship" (the least related), or, within lineages, "rotational" (males go to the
+        next lineage) or "maximum_avoidance" (to lineages ever further away). See `jaxbreed.mating_plans`.
       sexes: "random" or "alternate" (exactly half of each).
       stages: what lies between hatching and selection; none: every survivor, or the first `tested`, is tested once.
       combine: "sum" ranks by the weighted sum of the traits, "worst" by the worst of them (independent culling).
+      migration: chance of each place for a sire to be filled from another lineage, when mating is "within_lineage".
+      male_places: most places for sires of one male when inbreeding is limited; None for any number.
     """
 
     lineages: int
@@ -58,6 +61,8 @@ class Settings:
     sexes: Sexes = "random"
     stages: tuple[Stage, ...] = ()
     combine: Combine = "sum"
+    migration: float = 0.0
+    male_places: int | None = None
 
     def __post_init__(self) -> None:
         """Checks every field.
@@ -89,18 +94,32 @@ class Settings:
             ),
             (self.quota is None or self.quota >= 1, "quota", self.quota, "at least 1, or left out"),
             (self.scope in ("within", "across"), "scope", self.scope, '"within" or "across"'),
-            (
-                self.mating in ("random", "avoid_sibs", "within_lineage"),
-                "mating",
-                self.mating,
-                '"random", "avoid_sibs" or "within_lineage"',
-            ),
+            (self.mating in get_args(Mating), "mating", self.mating, "one of " + ", ".join(get_args(Mating))),
             (self.sexes in ("random", "alternate"), "sexes", self.sexes, '"random" or "alternate"'),
             (
-                self.mating != "within_lineage" or self.scope == "within",
+                self.mating not in ("within_lineage", "rotational", "maximum_avoidance") or self.scope == "within",
                 "mating",
                 self.mating,
                 'used with scope = "within"',
+            ),
+            (
+                self.mating not in ("rotational", "maximum_avoidance") or self.lineages >= 2,
+                "mating",
+                self.mating,
+                "used with 2 lineages or more",
+            ),
+            (0.0 <= self.migration <= 1.0, "migration", self.migration, "from 0 to 1"),
+            (
+                self.migration == 0 or (self.mating == "within_lineage" and self.lineages >= 2),
+                "migration",
+                self.migration,
+                '0 unless mating is "within_lineage" and there are 2 lineages or more',
+            ),
+            (
+                self.male_places is None or self.male_places >= 1,
+                "male_places",
+                self.male_places,
+                "at least 1, or left out",
             ),
         )
         for good, field, value, right in checks:

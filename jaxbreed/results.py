@@ -166,6 +166,8 @@ def _variables(history: History) -> Iterator[tuple[str, Any, tuple[str, ...], st
     if plan.family_weight is not None:
         text = "weight of a family's mean relative to an animal's deviation from it"
         yield "schedule_family_weight", plan.family_weight, ("round",), "1", text
+    if plan.inbreeding_rate is not None:
+        yield "schedule_inbreeding_rate", plan.inbreeding_rate, ("round",), "1", "largest rate of inbreeding asked for"
     if (parents := history.parents) is not None:
         of, one = ("replicate", "animal"), 2.0**-history.scale_bits
         whose = "of the last breeders: the dams, then the places for sires lineage by lineage"

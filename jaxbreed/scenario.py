@@ -121,7 +121,12 @@ class SelectionTable(_Table):
     fraction: Annotated[float, Field(ge=0, le=1, strict=True)] = 0.0
     males: Count | None = None
     quota: Count | None = None
-    mating: Literal["random", "avoid_sibs", "within_lineage"] = "avoid_sibs"
+    mating: Literal["random", "avoid_sibs", "within_lineage", "rotational", "maximum_avoidance", "minimum_kinship"] = (
+        "avoid_sibs"
+    )
+    migration: Annotated[float, Field(ge=0, le=1, strict=True)] = 0.0
+    inbreeding_rate: Annotated[float, Field(gt=0, lt=1, strict=True)] | None = None
+    male_places: Count | None = None
     policy: str = "mass"
     family_weight: Annotated[float, Field(ge=0, le=1000, strict=True)] | None = None
 

@@ -1,6 +1,8 @@
 """The schedule: what the breeder decides each generation."""
 
 import dataclasses
+import math
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,17 +25,31 @@ class Schedule:
         altogether when they select together. They fill the places for sires in turn.
       family_weight: float32 (generation,), weight of the mean of a full-sib family relative to an animal's deviation
         from it. None, as 1, takes animals as they are; 0 compares them with their sibs alone.
+      inbreeding_rate: float32 (generation,), largest rate of inbreeding, for selection by optimum contributions;
+        infinity for truncation, without a limit. None: no generation has a limit.
     """
 
     weights: Array
     fraction: Array
     males: Array
     family_weight: Array | None = None
+    inbreeding_rate: Array | None = None
 
     @property
     def generations(self) -> int:
         """Rounds of selection."""
         return int(self.weights.shape[0])
+
+
+class Decision(NamedTuple):
+    """The schedule's row for one generation."""
+
+    weights: Array  # float32 (trait,), per founder phenotypic SD
+    fraction: Array  # float32 ()
+    males: Array  # int32 ()
+    family_weight: Array | None = None  # float32 (); None: 1
+    inbreeding_rate: float = math.inf  # infinity: no limit
+    generation: int = 0
 
 
 def constant_schedule(
@@ -43,6 +59,7 @@ def constant_schedule(
     fraction: float = 0.0,
     males: int = 2**30,
     family_weight: float = 1.0,
+    inbreeding_rate: float | None = None,
 ) -> Schedule:
     """The same decisions in every generation.
 
@@ -52,6 +69,7 @@ def constant_schedule(
       fraction: see `Schedule`.
       males: see `Schedule`; the default fills every place with another male.
       family_weight: see `Schedule`.
+      inbreeding_rate: see `Schedule`; None for truncation.
 
     Returns:
       The schedule.
@@ -70,9 +88,12 @@ def constant_schedule(
         raise ValueError(f"males is {males}; at least 1 must be kept")
     if not 0.0 <= family_weight <= 1000.0:
         raise ValueError(f"family_weight is {family_weight:g}; it must be from 0 to 1000")
+    if inbreeding_rate is not None and not 0.0 < inbreeding_rate < 1.0:
+        raise ValueError(f"inbreeding_rate is {inbreeding_rate:g}; it must be above 0 and below 1, or left out")
     return Schedule(
         weights=jnp.broadcast_to(jnp.asarray(given), (generations, given.shape[-1])),
         fraction=jnp.full(generations, fraction, jnp.float32),
         males=jnp.full(generations, males, jnp.int32),
         family_weight=None if family_weight == 1.0 else jnp.full(generations, family_weight, jnp.float32),
+        inbreeding_rate=None if inbreeding_rate is None else jnp.full(generations, inbreeding_rate, jnp.float32),
     )

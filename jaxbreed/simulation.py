@@ -1,6 +1,7 @@
 """A whole programme: founders, then generation after generation, in many replicates side by side."""
 
 import functools
+import math
 from collections.abc import Callable
 
 import jax
@@ -12,6 +13,7 @@ from jaxbreed.clutch import lay
 from jaxbreed.founders import Founders
 from jaxbreed.generation import Decision, Round, first_incomplete, generation
 from jaxbreed.history import History, empty_history, record_eggs, record_round
+from jaxbreed.optimum import check_limits
 from jaxbreed.pedigree import founder_kinship
 from jaxbreed.population import Population, choose_founders, founder_names
 from jaxbreed.program import Program
@@ -52,7 +54,9 @@ def simulate(
       The history; generation 0 is the founders' progeny, and the last generation's eggs are expected, not laid out.
 
     Raises:
-      ValueError: the founders do not fit the programme, or the schedule its traits.
+      ValueError: the founders do not fit the programme, the schedule its traits, or a limit on inbreeding cannot be
+        kept.
+      ImportError: the schedule limits inbreeding, and the solver is not installed.
       RuntimeError: a lineage died out (too few survivors to fill the places of parents).
     """
     settings = program.settings
@@ -67,6 +71,9 @@ def simulate(
     silent = np.flatnonzero(~np.asarray(schedule.weights).any(axis=1))
     if silent.size:
         raise ValueError(f"the schedule weighs no trait in generation {silent[0]}; at least one weight must not be 0")
+    check_limits(settings, schedule)
+    limits = schedule.inbreeding_rate
+    rates = [math.inf] * schedule.generations if limits is None else np.asarray(limits, np.float64).tolist()
     numbers = choose_founders(founders.individuals, settings, replicates, shared=shared_founders, seed=seed)
     low, high = seed & 0xFFFFFFFF, seed >> 32
     seed_words = jnp.array([low, high], jnp.uint32)
@@ -80,7 +87,7 @@ def simulate(
         families = _lay(program, population, key_lay)
         record_eggs(history, g, expected_eggs_jit(program, population.haplotypes, families.eggs), families, population)
         if g < schedule.generations:
-            decision = _row(schedule, g)
+            decision = _row(schedule, rates, g)
             population, round_ = generation(
                 program, decision, population, families, key_breed, kept=kept, progress=on_eggs
             )
@@ -93,10 +100,10 @@ def simulate(
     return history
 
 
-def _row(schedule: Schedule, g: int) -> Decision:
+def _row(schedule: Schedule, rates: list[float], g: int) -> Decision:
     weight = schedule.family_weight
     plain = (schedule.weights[g], schedule.fraction[g], schedule.males[g])
-    return Decision(*plain, family_weight=None if weight is None else weight[g])
+    return Decision(*plain, None if weight is None else weight[g], rates[g], g)
 
 
 @jax.jit

@@ -31,6 +31,34 @@ def sample_moments(traits: Traits, tested: Tested, unit: npt.NDArray[np.int32]) 
     Returns:
       Moments over all tested animals of each replicate.
     """
+    count, centre, per_egg, products = _sums(traits, tested, unit)
+    total = count.sum(1)
+    weight = count / np.maximum(total, 1)[:, None]
+    mean = ((centre + per_egg) * weight[..., None]).sum(1)
+    shift = centre - mean[:, None]
+    outer = per_egg[..., :, None] * shift[..., None, :]
+    products = products + outer + np.swapaxes(outer, -1, -2) + shift[..., :, None] * shift[..., None, :]
+    return Sample(total.astype(np.int64), mean, (products * weight[..., None, None]).sum(1))
+
+
+def family_moments(traits: Traits, tested: Tested, unit: npt.NDArray[np.int32]) -> tuple[Floats, Floats, Floats]:
+    """Realised moments of each family, trait units, divisor n.
+
+    Args:
+      traits: the traits.
+      tested: results of the sweep, leading axes (replicate, lineage, sire).
+      unit: int32 (2 x trait,), binary logarithm of the moments' units.
+
+    Returns:
+      Animals tested (replicate, family), mean (replicate, family, 2 x trait) of genetic values and then phenotypes, and
+      their covariance.
+    """
+    count, centre, per_egg, products = _sums(traits, tested, unit)
+    return count, centre + per_egg, products - per_egg[..., :, None] * per_egg[..., None, :]
+
+
+def _sums(traits: Traits, tested: Tested, unit: npt.NDArray[np.int32]) -> tuple[Floats, Floats, Floats, Floats]:
+    """Number of each family, its centre, and means of deviations from the centre and of their products."""
     scale = 2.0 ** (np.asarray(unit, np.float64) - traits.scale_bits)
     replicates = tested.survivors.shape[0]
 
@@ -43,16 +71,8 @@ def sample_moments(traits: Traits, tested: Tested, unit: npt.NDArray[np.int32]) 
     first = flat(tested.moments.first) * scale
     lower = (flat(tested.moments.high) * 2.0**LIMB_BITS + flat(tested.moments.low)) * scale[:, None] * scale
     second = lower + np.swapaxes(np.tril(lower, -1), -1, -2)  # the sweep fills the lower triangle
-
-    total = count.sum(1)
-    weight = count / np.maximum(total, 1)[:, None]
     per_egg = first / np.maximum(count, 1)[..., None]
-    mean = ((centre + per_egg) * weight[..., None]).sum(1)
-    shift = centre - mean[:, None]
-    products = second / np.maximum(count, 1)[..., None, None]
-    outer = per_egg[..., :, None] * shift[..., None, :]
-    products = products + outer + np.swapaxes(outer, -1, -2) + shift[..., :, None] * shift[..., None, :]
-    return Sample(total.astype(np.int64), mean, (products * weight[..., None, None]).sum(1))
+    return count, centre, per_egg, second / np.maximum(count, 1)[..., None, None]
 
 
 def animal_moments(replicate: npt.NDArray[np.int64], values: Floats, replicates: int) -> Sample:

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from helpers import small_world
 
-from jaxbreed.clutch import lay, make_assay
+from jaxbreed.clutch import lay
 from jaxbreed.generation import Decision, generation
 from jaxbreed.kernels import selection_index
 from jaxbreed.population import choose_founders
 from jaxbreed.program import Settings
 from jaxbreed.schedule import Schedule, constant_schedule
 from jaxbreed.simulation import _start, simulate
+from jaxbreed.testing import make_assay
 from jaxbreed.theory import intensity_of_best
 from jaxbreed.variance import expected_eggs
 
@@ -144,7 +145,7 @@ def test_the_swept_egg_is_the_hatched_animal(base_run):
     settings, replicates = program.settings, 3
     numbers = choose_founders(founders.individuals, settings, replicates, shared=True, seed=7)
     population = _start(program, founders.haplotypes[numbers], numbers, jnp.array([7, 0], jnp.uint32))
-    families = lay(settings, population, jax.random.split(jax.random.key(1), replicates))
+    families = lay(program, population, jax.random.split(jax.random.key(1), replicates))
     decision = Decision(jnp.array([1.0, 0.5]), jnp.float32(0), jnp.int32(9))
     young, round_ = generation(
         program, decision, population, families, jax.random.split(jax.random.key(2), replicates), kept=3
@@ -205,7 +206,7 @@ def test_a_male_in_several_places_sires_one_family(scope, mating):
     dams = np.asarray(parents.name)[:, :4]
     assert all(len({tuple(name) for name in row.tolist()}) == 4 for row in dams)
     key_lay = jax.random.split(jax.random.key(0), 6)
-    families = lay(settings, parents, key_lay)
+    families = lay(program, parents, key_lay)
     eggs, keys = np.asarray(families.eggs), np.asarray(families.key)
     assert (eggs.sum(2) == 200).all()
     for r in range(6):
