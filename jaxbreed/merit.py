@@ -19,6 +19,9 @@ def combined_merit(traits: Traits, assay: Assay, tested: Tested) -> Floats:
     known from the founders; the family's mean, less that of all families, for b_f = V_f / (V_f + V_w / n), where V_f
     is the variance of the families' true means and n the number of animals tested. With 10^3 sibs tested b_f is 1.
 
+    A limit on kinship moves selection from families to deviations within them, of which less is heritable:
+    contributions chosen on the index itself gain less than truncation at the same rate of inbreeding.
+
     Args:
       traits: the traits.
       assay: how they were tested.

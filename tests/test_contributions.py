@@ -233,14 +233,18 @@ def test_whole_places_lose_little_against_divided_ones(seed):
 @functools.cache
 def world(lineages=20, eggs=240, **more):
     settings = Settings(lineages=lineages, eggs=(eggs, eggs), scope="across", mating="random", **more)
-    return small_world(settings, founders=60, h2=(0.4,), chromosomes=10)
+    return small_world(settings, founders=60, h2=(0.2,), chromosomes=10)
 
 
 @functools.cache
-def course(replicates=24, generations=6, rate=None, **more):
+def course(replicates=32, generations=6, rate=None, **more):
     program, founders = world(**more)
     plan = constant_schedule(generations, (1.0,), inbreeding_rate=rate)
     return simulate(program, founders, plan, replicates=replicates, seed=5, shared_founders=True)
+
+
+def rate_of_truncation():
+    return round(float(course()["kinship_rate"][:, :6].mean()), 6)
 
 
 def test_merit_is_the_expected_breeding_value():
@@ -283,7 +287,7 @@ def test_merit_is_the_expected_breeding_value():
 
 
 def test_the_rate_of_inbreeding_is_the_one_asked_for():
-    rate = 0.02
+    rate = rate_of_truncation()
     history = course(rate=rate)
     asked, kinship = history["kinship_rate"][:, :6], history["kinship"]
     # No replicate and no generation above it, and none far below: whole clutches leave little of it unused.
@@ -388,29 +392,27 @@ def test_a_replicate_without_animals_is_left_unfilled():
 
 def test_more_gain_than_truncation_at_the_same_rate():
     # Truncation with 20 parents of each sex first; then optimum contributions at just its rate, the same founders.
-    truncated = course()
-    rate = float(1 - np.mean(1 - truncated["kinship_rate"][:, :6]))
-    optimum = course(rate=round(rate, 6))
-    assert optimum["kinship_rate"][:, :6].mean() <= rate
-    mean, low, _ = interval(optimum["gain"][:, 6, 0] - truncated["gain"][:, 6, 0])
-    assert low > 0.02
-    assert mean > 0.1
-    difference = optimum["gain"][:, 6, 0] - truncated["gain"][:, 6, 0]
-    assert mean > 4 * difference.std(ddof=1) / np.sqrt(len(difference))
+    truncated, best = course(), course(rate=rate_of_truncation())
+    assert best["kinship_rate"][:, :6].mean() <= truncated["kinship_rate"][:, :6].mean() + 1e-6
+    mean, low, high = interval(best["gain"][:, 6, 0] - truncated["gain"][:, 6, 0])
+    # 0.21 +- 0.03 (standard error). On phenotypes instead of expected breeding values it is -0.15 +- 0.04.
+    assert mean > 0.05
+    assert low > 0
+    assert high - low < 0.16
 
 
 def test_a_limit_acts_in_its_own_generation():
     program, founders = world()
     free = constant_schedule(3, (1.0,))
-    limit = dataclasses.replace(free, inbreeding_rate=jnp.array([jnp.inf, 0.02, jnp.inf]))
+    limit = dataclasses.replace(free, inbreeding_rate=jnp.array([jnp.inf, 0.01, jnp.inf]))
     never = dataclasses.replace(free, inbreeding_rate=jnp.full(3, jnp.inf))
     without, once, again = (
-        simulate(program, founders, s, replicates=24, seed=5, shared_founders=True) for s in (free, limit, never)
+        simulate(program, founders, s, replicates=32, seed=5, shared_founders=True) for s in (free, limit, never)
     )
     assert (without["gain"][:, :2] == once["gain"][:, :2]).all()
     assert (without["gain"][:, 2] != once["gain"][:, 2]).all()
-    assert (once["kinship_rate"][:, 1] <= 0.02 + 1e-6).all()
-    assert once["kinship_rate"][:, [0, 2]].mean() > 0.025
+    assert (once["kinship_rate"][:, 1] <= 0.01 + 1e-6).all()
+    assert once["kinship_rate"][:, [0, 2]].mean() > 0.018
     assert all(np.array_equal(again[name], without[name], equal_nan=True) for name in again.data)
 
 
@@ -435,7 +437,7 @@ def test_places_and_paternity_are_as_planned(mating):
 
 def test_a_limit_that_cannot_be_kept_says_the_least():
     program, founders = world()
-    run = functools.partial(simulate, program, founders, replicates=24, seed=5, shared_founders=True)
+    run = functools.partial(simulate, program, founders, replicates=32, seed=5, shared_founders=True)
     with pytest.raises(ValueError, match=r"^inbreeding_rate is 0\.001; in generation 0 of replicate 0 the least") as e:
         run(constant_schedule(2, (1.0,), inbreeding_rate=0.001))
     least = float(str(e.value).split()[-1])
