@@ -262,7 +262,9 @@ def test_merit_is_the_expected_breeding_value():
     effect, base = np.asarray(program.traits.effect, float) * unit, np.asarray(program.traits.intercept) * unit
     number = jnp.tile(jnp.arange(100, dtype=jnp.uint32), 16)
     key = jnp.repeat(families.key.reshape(16, 2), 100, axis=0)
-    parents = (jnp.repeat(population.haplotypes[0, place.reshape(16)], 100, axis=0) for place in families[3:])
+    parents = (
+        jnp.repeat(population.haplotypes[0, place.reshape(16)], 100, axis=0) for place in (families.dam, families.sire)
+    )
     genes = np.asarray(hatch(program.locus_map, key, number, *parents))[..., np.asarray(program.traits.qtl)]
     value = base + genes.sum(1) @ effect.T
     noise = np.asarray(environment((key[:, 0], key[:, 1]), number, program.noise)).T * unit
@@ -314,7 +316,8 @@ def test_how_much_unequal_clutches_add_to_kinship():
     names = jnp.stack([jnp.arange(many.animals)] * 2, -1).astype(jnp.uint32)
     animals = jnp.broadcast_to(names, (replicates, *names.shape))
     population = Population(None, animals, None, None, None, None, None)
-    families = jax.jit(lay, static_argnums=0)(many, population, jax.random.split(jax.random.key(0), replicates))
+    program = dataclasses.replace(small_world(UNEQUAL, founders=4)[0], settings=many)
+    families = jax.jit(lay)(program, population, jax.random.split(jax.random.key(0), replicates))
     eggs = np.asarray(families.eggs, float)
     of_place = np.concatenate([eggs.sum(2), eggs.reshape(replicates, -1)], 1) / (2 * eggs.sum((1, 2)))[:, None]
     added = 0.5 * ((of_place - optimum._places(many).share) ** 2).sum(1)
@@ -380,7 +383,7 @@ def test_a_replicate_without_animals_is_left_unfilled():
     poor = tested.rank.copy()
     poor[..., 0, :] = 0
     poor[0, :7, 0, 0, 0] = 5  # seven females for eight places
-    both = (np.concatenate([x, x]) for x in families[:1] + families[3:])
+    both = (np.concatenate([x, x]) for x in (families.eggs, families.dam, families.sire))
     eggs, dam, sire = both
     tested = SweepResult(np.concatenate([tested.rank, poor]), np.concatenate([tested.egg] * 2), None, None, None)
     population = Population(None, None, np.stack([kinship] * 2), None, None, None, None)
