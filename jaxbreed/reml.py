@@ -50,8 +50,7 @@ def estimate_h2(matrix: Floats, phenotype: Floats, design: Floats, weight: Float
         method="bounded",
         options={"xatol": 1e-7},
     )
-    x = found.x if -found.fun > height[best] else grid[best]  # a bounded search never tries the bound itself
-    return float(1 / (1 + _ratio(x)))
+    return float(1 / (1 + _ratio(found.x)))
 
 
 def restricted_spectrum(matrix: Floats, phenotype: Floats, design: Floats, weight: Floats) -> tuple[Floats, Floats]:
