@@ -108,10 +108,10 @@ def fit_gblup(
     mean = float((design @ group_mean).mean())
     known = np.full(animals, np.nan)
     if reliability:
-        between = relationship.matrix[animal]
+        between = relationship.matrix[:, animal].T  # (record, animal), in LAPACK's order as well
         lost = solved[:, :-1].T @ between
-        half = scipy.linalg.solve_triangular(root, between, lower=True, check_finite=False)
-        explained = (half**2).sum(0) - (lost * np.linalg.solve(information, lost)).sum(0)
+        half = scipy.linalg.solve_triangular(root, between, lower=True, overwrite_b=True, check_finite=False)
+        explained = np.einsum("ra,ra->a", half, half) - (lost * np.linalg.solve(information, lost)).sum(0)
         with np.errstate(invalid="ignore", divide="ignore"):
             known = explained / np.diag(relationship.matrix)
     return Prediction(

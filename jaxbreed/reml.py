@@ -23,7 +23,7 @@ def estimate_h2(matrix: Floats, phenotype: Floats, design: Floats, weight: Float
     decomposed once; the restricted likelihood of any ratio is then a sum over its eigenvalues.
 
     Args:
-      matrix: (record, record), relationships G.
+      matrix: (record, record), relationships G; overwritten.
       phenotype: (record,).
       design: (record, fixed effect), X, of full rank.
       weight: (record,), above 0.
@@ -50,15 +50,14 @@ def estimate_h2(matrix: Floats, phenotype: Floats, design: Floats, weight: Float
         method="bounded",
         options={"xatol": 1e-7},
     )
-    x = found.x if -found.fun > height[best] else grid[best]  # a bounded search never tries the bound itself
-    return float(1 / (1 + _ratio(x)))
+    return float(1 / (1 + _ratio(found.x)))
 
 
 def restricted_spectrum(matrix: Floats, phenotype: Floats, design: Floats, weight: Floats) -> tuple[Floats, Floats]:
     """Eigenvalues of the genetic covariance of error contrasts, and squares of the contrasts along its eigenvectors.
 
     Args:
-      matrix: (record, record), relationships.
+      matrix: (record, record), relationships; overwritten.
       phenotype: (record,).
       design: (record, fixed effect), of full rank.
       weight: (record,).
@@ -69,13 +68,13 @@ def restricted_spectrum(matrix: Floats, phenotype: Floats, design: Floats, weigh
     root = np.sqrt(weight)
     fixed = np.linalg.qr(root[:, None] * design)[0]
     # With 1 added to every eigenvalue those of the fixed effects, 0, are the lowest and are left out.
-    left = matrix * root[:, None]
-    left *= root
-    left[np.diag_indices_from(left)] += 1
-    left -= fixed @ (fixed.T @ left)
-    left -= (left @ fixed) @ fixed.T
+    matrix *= root[:, None]
+    matrix *= root
+    matrix[np.diag_indices_from(matrix)] += 1
+    matrix -= fixed @ (fixed.T @ matrix)
+    matrix -= (matrix @ fixed) @ fixed.T
     # Divide and conquer: three times as fast as the other drivers with 5,000 records.
-    value, vector = scipy.linalg.eigh(left.T, driver="evd", overwrite_a=True, check_finite=False)
+    value, vector = scipy.linalg.eigh(matrix.T, driver="evd", overwrite_a=True, check_finite=False)
     kept = slice(fixed.shape[1], None)
     return np.maximum(value[kept] - 1, 0), np.asarray((vector[:, kept].T @ (root * phenotype)) ** 2)
 

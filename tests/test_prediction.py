@@ -9,7 +9,7 @@ from scipy import optimize
 
 from jaxbreed.prediction import fit_gblup, predicted_values
 from jaxbreed.relationship import genomic_relationship
-from jaxbreed.reml import LOWEST_H2, restricted_likelihood, restricted_spectrum
+from jaxbreed.reml import LOWEST_H2, estimate_h2, restricted_likelihood, restricted_spectrum
 
 
 class World(NamedTuple):
@@ -205,6 +205,24 @@ def test_reml_at_its_bounds():
     assert fit.genetic_variance < 1e-3 * noise.var()
 
 
+def test_reml_finds_the_higher_of_two_peaks():
+    # Spectra made by hand: a diagonal matrix, and a last record that the only fixed effect uses up.
+    eigenvalue = np.repeat([1000.0, 1.0, 0.0, 0.0], [3, 5, 2, 1])
+    design = np.eye(11)[:, [10]]
+    logits = np.linspace(-9, 9, 2001)
+    side = set()
+    for first in (9.5, 11.0, 14.0, 18.0):
+        phenotype = np.sqrt(np.repeat([first, 10.0, 0.001, 7.0], [3, 5, 2, 1]))
+        curve = [restricted_likelihood(np.exp(-x), eigenvalue[:10], phenotype[:10] ** 2) for x in logits]
+        peaks = np.flatnonzero((np.diff(curve)[:-1] > 0) & (np.diff(curve)[1:] < 0)) + 1
+        assert len(peaks) == 2
+        highest = logits[np.argmax(curve)]
+        side.add(highest > 0)
+        found = estimate_h2(np.diag(eigenvalue), phenotype, design, np.ones(11))
+        assert np.log(found / (1 - found)) == pytest.approx(highest, abs=0.01)
+    assert side == {True, False}
+
+
 def test_swapped_alleles_give_the_same_to_the_bit():
     world = make_world(markers=1500)
     swapped = world.dosage.copy()
@@ -304,6 +322,12 @@ def test_without_error_predictions_are_the_phenotypes():
     assert fit.value == pytest.approx(world.phenotype[tested], rel=1e-9)
     with pytest.raises(ValueError, match=r"h2 is 1, but .* singular"):
         fit_gblup(genomic_relationship(world.dosage[:, :20]), np.arange(60.0), h2=1.0)
+    # Twins: whether the last pivot comes out below or above 0 is chance.
+    for seed in range(12):
+        twins = make_world(seed=seed).dosage
+        twins[59] = twins[0]
+        with pytest.raises(ValueError, match=r"h2 is 1, but .* singular"):
+            fit_gblup(genomic_relationship(twins), np.arange(60.0), h2=1.0)
 
 
 def test_bad_genotypes_are_named():
