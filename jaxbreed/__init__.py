@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from jaxbreed.genetic_load import draw_load as draw_load
     from jaxbreed.genome import GeneticMap as GeneticMap
     from jaxbreed.history import History as History
+    from jaxbreed.markers import PredictionPlan as PredictionPlan
     from jaxbreed.program import Program as Program
     from jaxbreed.program import Settings as Settings
     from jaxbreed.program import make_program as make_program
@@ -56,6 +57,7 @@ _HOME = {
     "genome": ("GeneticMap",),
     "history": ("History",),
     "genetic_load": ("Load", "draw_load"),
+    "markers": ("PredictionPlan",),
     "program": ("Program", "Settings", "make_program"),
     "results": ("load", "save"),
     "scenario": ("Scenario", "read_scenario"),

@@ -17,6 +17,7 @@ from jaxbreed.genome import GeneticMap
 from jaxbreed.history import History
 from jaxbreed.index import within_share
 from jaxbreed.kernels import build_mutation
+from jaxbreed.markers import PredictionPlan, choose_markers
 from jaxbreed.optimum import check_limits
 from jaxbreed.policies import Known, schedule_by
 from jaxbreed.program import Program, Settings, make_program
@@ -54,6 +55,7 @@ def settings_of(scenario: Scenario) -> Settings:
         mating=selection.mating,
         sexes=clutch.sexes,
         stages=_stages(scenario),
+        prediction=_prediction(scenario),
         combine="worst" if selection.policy == "culling" else "sum",
         migration=selection.migration,
         male_places=selection.male_places,
@@ -124,6 +126,10 @@ def prepare(scenario: Scenario, progress: Callable[[int, int], None] | None = No
         seed=seed,
     )
     load = _draw_load(scenario, founders, np.asarray(traits.qtl))
+    markers = None
+    if scenario.prediction is not None:
+        taken = np.asarray(traits.qtl) if load is None else np.union1d(traits.qtl, load.locus)
+        markers = choose_markers(founders.haplotypes, scenario.prediction.markers, taken=taken, seed=seed)
     program = make_program(
         founders.map,
         traits,
@@ -132,6 +138,8 @@ def prepare(scenario: Scenario, progress: Callable[[int, int], None] | None = No
         mutation=genome.mutation,
         load=load,
         battery=_battery(scenario),
+        markers=markers,
+        frequency=founders.frequencies,
     )
     return Ready(program, founders, _schedule(scenario, program, founders))
 
@@ -246,6 +254,18 @@ def _correlations(scenario: Scenario) -> _Correlations:
 def _trait_models(scenario: Scenario) -> list[TraitModel]:
     tables = scenario.trait_tables
     return [TraitModel(name, **table.model_dump(exclude={"weight", *_BEHAVIOUR})) for name, table in tables.items()]
+
+
+def _prediction(scenario: Scenario) -> PredictionPlan | None:
+    table = scenario.prediction
+    if table is None:
+        return None
+    if table.markers > scenario.genome.loci - scenario.genome.qtl:
+        most = scenario.genome.loci - scenario.genome.qtl
+        raise ValueError(
+            f"prediction.markers is {table.markers}; it must be at most {most}, genome.loci less genome.qtl"
+        )
+    return PredictionPlan(**table.model_dump(exclude={"markers"}))
 
 
 _BEHAVIOUR = ("ceiling", "gated_by", "changed_by")  # what a test shows of a trait

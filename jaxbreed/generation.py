@@ -12,6 +12,7 @@ from jax import Array
 
 from jaxbreed.candidates import records_of
 from jaxbreed.clutch import Families, lay
+from jaxbreed.genomics import Knowledge
 from jaxbreed.kernels import Tested, environment, hatch, identity
 from jaxbreed.mating import mate
 from jaxbreed.mating_plans import PLANS, mate_by_plan
@@ -46,6 +47,7 @@ def generation(
     key: Array,
     *,
     kept: int,
+    knowledge: Knowledge | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[Population, Round]:
     """Takes a population from one set of breeders to the next.
@@ -57,13 +59,14 @@ def generation(
       families: the eggs they lay, from `lay`.
       key: typed key (replicate,), of this generation.
       kept: animals of each sex the sweep remembers of each family, from `candidates_kept`.
+      knowledge: what earlier generations taught genomic prediction; None for nothing.
       progress: called with numbers of eggs finished.
 
     Returns:
       The next breeders and what happened.
     """
     # Every egg of every clutch meets its fate; those that live are measured, stage by stage or in one test of all.
-    measured = measure(program, decision, population, families, kept, progress)
+    measured = measure(program, decision, population, families, knowledge or Knowledge(), kept, progress)
     # The best of each sex, by their own worth and their family's, become dams and sires of the next clutches.
     females, males, dams, sires = choose_parents(program.settings, decision, population, families, measured, key)
     # Only they are raised: their genomes are rebuilt from their parents' and their names.

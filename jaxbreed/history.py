@@ -61,7 +61,8 @@ VARIABLES: dict[str, tuple[tuple[str, ...], str, str]] = {
         "trait unit",
         "mean genetic performance of the tested, under a ceiling if any",
     ),
-    "screen_accuracy": ((), "1", "correlation of a screen's score of every egg with the index of genetic values"),
+    "screen_accuracy": ((), "1", "correlation of the score given to every egg with the index of genetic values"),
+    "screen_accuracy_within": ((), "1", "the same within full-sib families"),
     "kinship_rate": ((), "1", "1 - (1 - K') / (1 - K), K and K' kinship of this generation and the next"),
     "eggs": ((), "eggs", "eggs laid"),
     "survivors": ((), "animals", "animals alive at testing"),
@@ -181,7 +182,8 @@ def record_round(history: History, g: int, round_: Round) -> None:
             here = tested & (animals.replicate == r)
             data["performance"][r, g] = animals.performance[here].mean(0) if here.any() else np.nan
             data["sessions"][r, g] = animals.sessions[here].sum()
-        data["entered"][:, g], data["screen_accuracy"][:, g] = staged.entered, staged.screen_accuracy
+        data["entered"][:, g] = staged.entered
+        data["screen_accuracy"][:, g], data["screen_accuracy_within"][:, g] = staged.screen
     # Until the next clutches are laid, when the parents' weights are known, these hold what they are compared with.
     data["selection_differential"][:, g] = -sample.mean[:, traits:]
     data["intensity"][:, g] = 1.0 / spread

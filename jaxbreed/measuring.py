@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from jaxbreed.candidates import as_tested
 from jaxbreed.clutch import Families
+from jaxbreed.genomics import Knowledge
 from jaxbreed.kernels import Tested
 from jaxbreed.kernels.topk import index_of
 from jaxbreed.merit import combined_merit
@@ -36,6 +37,7 @@ def measure(
     decision: Decision,
     population: Population,
     families: Families,
+    knowledge: Knowledge,
     kept: int,
     progress: Callable[[int], None] | None = None,
 ) -> Measured:
@@ -46,6 +48,7 @@ def measure(
       decision: this generation's row of the schedule.
       population: the breeders.
       families: the eggs they lay.
+      knowledge: what is known for genomic prediction.
       kept: animals of each sex of each family that selection needs.
       progress: called with numbers of eggs finished.
 
@@ -53,7 +56,7 @@ def measure(
       Ranks of the best, and moments of the tested.
     """
     way = _in_stages if program.settings.stages else _all_at_once
-    return way(program, decision, population, families, kept, progress)
+    return way(program, decision, population, families, knowledge, kept, progress)
 
 
 def _all_at_once(
@@ -61,6 +64,7 @@ def _all_at_once(
     decision: Decision,
     population: Population,
     families: Families,
+    knowledge: Knowledge,
     kept: int,
     progress: Callable[[int], None] | None,
 ) -> Measured:
@@ -80,15 +84,19 @@ def _in_stages(
     decision: Decision,
     population: Population,
     families: Families,
+    knowledge: Knowledge,
     kept: int,
     progress: Callable[[int], None] | None,
 ) -> Measured:
     """Takes the eggs through the stages; the animals that are left are ranked by what was last learned of them."""
-    staged = run_stages(program, decision.weights, population, families, kept, progress)
+    staged = run_stages(program, decision, population, families, knowledge, kept, progress)
     animals = staged.animals
     shown = animals.sessions > 0
     values = np.concatenate([animals.genetic[shown], animals.record[shown]], axis=1)
     sample = animal_moments(animals.replicate[shown], values, len(staged.entered))
+    if staged.scale is not None:  # chosen among all eggs
+        merit = np.asarray(index_of(staged.drawn.rank), np.float64) / staged.scale
+        return Measured(staged.drawn, sample, merit, staged)
     scale = index_scale(program, decision.weights)
     if program.settings.combine == "worst":
         animals.score = worst_trait(animals, np.asarray(decision.weights))

@@ -5,14 +5,18 @@ import math
 from typing import Literal, get_args
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+import numpy.typing as npt
 from jax import Array
 
 from jaxbreed.battery import Battery
+from jaxbreed.columns import columns_of, spread
 from jaxbreed.genetic_load import Load, join
 from jaxbreed.genome import GeneticMap
 from jaxbreed.kernels import Noise, WalkMap, build_mutation, build_noise, build_walk_map, screen_size
 from jaxbreed.linkage import Linkage, build_linkage
+from jaxbreed.markers import Markers, PredictionPlan
 from jaxbreed.stages import Stage, check_order
 from jaxbreed.traits import Traits
 
@@ -45,6 +49,7 @@ class Settings:
       sexes: "random" or "alternate" (exactly half of each).
       stages: what lies between hatching and selection; none: every survivor, or the first `tested`, is tested once.
       combine: "sum" ranks by the weighted sum of the traits, "worst" by the worst of them (independent culling).
+      prediction: how genomic predictions are made, in programmes with stages; None for none.
       migration: chance of each place for a sire to be filled from another lineage, when mating is "within_lineage".
       male_places: most places for sires of one male when inbreeding is limited; None for any number.
     """
@@ -61,6 +66,7 @@ class Settings:
     sexes: Sexes = "random"
     stages: tuple[Stage, ...] = ()
     combine: Combine = "sum"
+    prediction: PredictionPlan | None = None
     migration: float = 0.0
     male_places: int | None = None
 
@@ -129,6 +135,7 @@ class Settings:
             raise ValueError(f'combine is {self.combine}; it must be "sum" or "worst"')
         if self.combine == "worst" and not any(stage.kind == "test" for stage in self.stages):
             raise ValueError("combine is worst; culling by every trait needs stages, at least one of them a test")
+        self._check_prediction()
         check_order(self.stages)
         if self.stages and self.tested is not None:
             raise ValueError(f"tested is {self.tested}; it must be left out where stages say who is tested")
@@ -148,6 +155,14 @@ class Settings:
                 f"{females} females and {males} males are to be selected {self.scope} lineages, but the smallest "
                 f"clutch leaves about {pool:.3g} tested animals of each sex; ask for fewer sires or test more eggs"
             )
+
+    def _check_prediction(self) -> None:
+        tests = any(stage.kind == "test" for stage in self.stages)
+        if self.prediction is not None and not tests:
+            raise ValueError("prediction needs stages, at least one of them a test, whose records train it")
+        unknown = [n for n, s in enumerate(self.stages, start=1) if s.kind == "screen" and s.accuracy is None]
+        if unknown and self.prediction is None:
+            raise ValueError(f"stages.{unknown[0]}.accuracy is left out; a screen without one needs prediction")
 
     @property
     def parents_needed(self) -> tuple[int, int]:
@@ -188,6 +203,7 @@ class Program:
       permanent: integer form of the permanent environment's covariance; None without stages.
       stage_noise: for each stage the noise of one session or of a screen; None where there is none.
       battery: how lasting values become records; None: as they are.
+      markers: of genomic prediction; None without.
       flip: chance that mutation gives a gamete the other allele at a locus.
     """
 
@@ -202,6 +218,7 @@ class Program:
     load: Load | None = None
     permanent: Noise | None = None
     stage_noise: tuple[Noise | None, ...] = ()
+    markers: Markers | None = None
     battery: Battery | None = dataclasses.field(default=None, metadata={"static": True})
 
     @property
@@ -232,6 +249,8 @@ def make_program(
     mutation: float = 0.0,
     load: Load | None = None,
     battery: Battery | None = None,
+    markers: npt.ArrayLike | None = None,
+    frequency: npt.ArrayLike | None = None,
 ) -> Program:
     """Prepares a programme.
 
@@ -244,6 +263,8 @@ def make_program(
       mutation: mutations a locus and gamete, each to the other allele; 0 for none.
       load: genetic load; None for none.
       battery: how lasting values become records, in programmes with stages; None: as they are.
+      markers: (marker,), loci of the markers of genomic prediction, rising.
+      frequency: (locus,), frequencies of allele 1 among the founders, for genomic prediction.
 
     Returns:
       The programme.
@@ -255,6 +276,8 @@ def make_program(
         raise ValueError(
             "ceiling, gating and social need animals that are followed one by one: say stages, one of them a test"
         )
+    if settings.prediction is not None and (markers is None or frequency is None):
+        raise ValueError("markers and frequency are left out; prediction needs both")
     if load is not None:
         traits, load = join(traits, load)
     qtl = np.asarray(traits.qtl)
@@ -276,6 +299,19 @@ def make_program(
         hits = build_mutation(mutation, genetic_map.loci, site)
         return build_walk_map(some.chromosome, some.position, some.length, interference, hits)
 
+    panel = None
+    if settings.prediction is not None:
+        locus = np.asarray(markers, np.int64)
+        scored = np.union1d(qtl, locus)
+        columns = spread(columns_of(traits, load), np.searchsorted(scored, qtl), scored.size)
+        panel = Markers(
+            locus=jnp.asarray(locus, jnp.int32),
+            frequency=jnp.asarray(np.asarray(frequency)[locus], jnp.float32),
+            scored=jnp.asarray(scored, jnp.int32),
+            at=jnp.asarray(np.searchsorted(scored, locus), jnp.int32),
+            walk_map=walk_map(genetic_map.subset(scored), scored),
+            columns=columns,
+        )
     return Program(
         traits=traits,
         qtl_map=walk_map(part, qtl),
@@ -287,6 +323,7 @@ def make_program(
         permanent=noise(traits.permanent) if settings.stages and traits.permanent is not None else None,
         stage_noise=tuple(map(stage_noise, settings.stages)),
         battery=battery,
+        markers=panel,
         settings=settings,
         flip=-math.expm1(-2.0 * mutation) / 2,
     )

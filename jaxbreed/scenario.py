@@ -114,6 +114,19 @@ class StageTable(_Table):
     cost: Annotated[float, Field(ge=0, strict=True)] = 0.0
 
 
+class PredictionTable(_Table):
+    """Genomic prediction. See `jaxbreed.markers.PredictionPlan`."""
+
+    markers: Count = 2000
+    choose: Literal["tested", "eggs"] = "tested"
+    retrain: Annotated[int, Field(ge=0, strict=True)] = 1
+    memory: Count = 2
+    training: Annotated[int, Field(ge=10, le=20_000, strict=True)] = 5000
+    group: Literal["generation", "clutch"] = "generation"
+    h2: Literal["known", "reml"] = "known"
+    rarity: Annotated[float, Field(ge=0, le=1, strict=True)] = 0.0
+
+
 class SelectionTable(_Table):
     """Who breeds. See `jaxbreed.program.Settings` and `jaxbreed.schedule.Schedule`."""
 
@@ -146,6 +159,7 @@ class Scenario(_Table):
     load: LoadTable = LoadTable()
     test: TestTable = TestTable()
     stages: list[StageTable] = []
+    prediction: PredictionTable | None = None
     selection: SelectionTable = SelectionTable()
 
     @property
@@ -289,6 +303,7 @@ def _siblings(parents: list[str]) -> list[str]:
         "load": LoadTable,
         "test": TestTable,
         "stages": StageTable,
+        "prediction": PredictionTable,
         "selection": SelectionTable,
     }
     return list(tables[parents[0] if parents else ""].model_fields)

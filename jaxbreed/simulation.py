@@ -12,6 +12,7 @@ from jax import Array
 from jaxbreed.clutch import lay
 from jaxbreed.founders import Founders
 from jaxbreed.generation import Decision, Round, first_incomplete, generation
+from jaxbreed.genomics import Knowledge
 from jaxbreed.history import History, empty_history, record_eggs, record_round
 from jaxbreed.optimum import check_limits
 from jaxbreed.pedigree import founder_kinship
@@ -82,6 +83,7 @@ def simulate(
     population = _start(program, founders.haplotypes[numbers], numbers, seed_words)
     history = empty_history(program, schedule, replicates)
     kept = candidates_kept(settings, float(np.asarray(schedule.fraction).max()))
+    knowledge: Knowledge | None = None
     for g in range(schedule.generations + 1):
         key_lay, key_breed = _keys(root, replicates, g)
         families = _lay(program, population, key_lay)
@@ -89,8 +91,9 @@ def simulate(
         if g < schedule.generations:
             decision = _row(schedule, rates, g)
             population, round_ = generation(
-                program, decision, population, families, key_breed, kept=kept, progress=on_eggs
+                program, decision, population, families, key_breed, kept=kept, knowledge=knowledge, progress=on_eggs
             )
+            knowledge = None if round_.staged is None else round_.staged.knowledge
             record_round(history, g, round_)
             _check_alive(round_, g)
         else:

@@ -1,46 +1,49 @@
 """The stages of a generation: eggs are screened, animals reared and tested, the best go on."""
 
-import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
 from jaxbreed.battery import error_scale, group_means
 from jaxbreed.candidates import Bools, Candidates, Floats, Ints, follow, place_within
 from jaxbreed.clutch import Families
-from jaxbreed.kernels import Assay, Tested
+from jaxbreed.genomics import Knowledge, genotype, learn, predictor
+from jaxbreed.kernels import Tested
 from jaxbreed.population import Population
 from jaxbreed.program import Program
+from jaxbreed.schedule import Decision
+from jaxbreed.screening import Accuracy, egg_accuracy, first_assay, going_on, screen_eggs
 from jaxbreed.stages import Stage
-from jaxbreed.statistics import index_statistics, sample_moments
-from jaxbreed.testing import make_assay, score_families, sweep_families
+from jaxbreed.testing import score_families, sweep_families
 
 
 class Staged(NamedTuple):
     """What the stages showed.
 
     Attributes:
-      animals: the animals that were followed.
-      drawn: the sweep that chose them.
+      animals: the animals that were followed, scored by the index of what was last learned of them.
+      drawn: the sweep that chose them, or the one that chose among all eggs afterwards.
       entered: int (replicate, stage), eggs or animals that entered each stage.
-      screen_accuracy: (replicate,), correlation of the screen's score with the index of genetic values among all eggs
-        screened, NaN without a screen that comes first.
+      screen: accuracy of the score that every egg was given.
+      knowledge: what is known for genomic prediction from now on.
+      scale: units of the ranks in `drawn` to one unit of the index, if parents are chosen among all eggs; else None.
     """
 
     animals: Candidates
     drawn: Tested
     entered: Ints
-    screen_accuracy: Floats
+    screen: Accuracy
+    knowledge: Knowledge
+    scale: float | None
 
 
 def run_stages(
     program: Program,
-    weights: Array,
+    decision: Decision,
     population: Population,
     families: Families,
+    knowledge: Knowledge,
     kept: int,
     progress: Callable[[int], None] | None = None,
 ) -> Staged:
@@ -48,59 +51,61 @@ def run_stages(
 
     Args:
       program: the programme.
-      weights: float32 (trait,), index weights per founder phenotypic SD.
+      decision: this generation's row of the schedule.
       population: the breeders.
       families: the eggs they lay.
+      knowledge: what is known for genomic prediction.
       kept: animals of each sex of each family that selection needs.
       progress: called with numbers of eggs finished.
 
     Returns:
-      The animals, scored by the index of what was last learned of them.
+      What they showed.
     """
-    stages = program.settings.stages
-    assay = first_assay(program, weights, kept)
-    drawn = sweep_families(program, assay, population, families, progress)
-    animals = follow(program, families, drawn, score_families(program, population, families, drawn.egg))
+    stages, plan = program.settings.stages, program.settings.prediction
     replicates = families.eggs.shape[0]
-    entered = np.zeros((replicates, len(stages)), np.int64)
-    per_unit = np.asarray(weights, np.float64) / np.asarray(program.traits.sd_phenotypic, np.float64)
-    accuracy = np.full(replicates, np.nan)
+    per_unit = np.asarray(decision.weights, np.float64) / np.asarray(program.traits.sd_phenotypic, np.float64)
+    nothing = np.full(replicates, np.nan)
+    entered, accuracy, scale = np.zeros((replicates, len(stages)), np.int64), Accuracy(nothing, nothing), None
+    say = predictor(program, knowledge, per_unit)
+    # The sweep screens every egg, or takes the first survivors, which are a random sample.
+    screens = stages[0].kind == "screen"
+    if screens and stages[0].accuracy is None and say is not None:
+        drawn, accuracy, _ = screen_eggs(program, say, per_unit, population, families, going_on(stages, kept), progress)
+    else:
+        assay = first_assay(program, decision.weights, kept)
+        drawn = sweep_families(program, assay, population, families, progress)
+        if screens and stages[0].accuracy is not None:
+            accuracy = egg_accuracy(program, drawn, np.asarray(assay.unit), per_unit, per_unit)
+    animals = follow(program, families, drawn, score_families(program, population, families, drawn.egg))
     for number, stage in enumerate(stages):
-        if number == 0 and stage.kind == "screen":
+        if number == 0 and screens:
             entered[:, 0] = np.asarray(drawn.survivors).sum((1, 2))
-            sample = sample_moments(program.traits, drawn, np.asarray(assay.unit))
-            accuracy = index_statistics(sample, per_unit)[2]
-            animals.score = (animals.genetic + animals.error[number]) @ per_unit
-            continue
-        enters = admit(animals, stage.capacity)
-        entered[:, number] = np.bincount(animals.replicate[enters], minlength=replicates)
-        animals.alive = enters & (animals.luck[number] < stage.survival)
-        if stage.kind == "screen":
-            animals.score = (animals.genetic + animals.error[number]) @ per_unit
-        elif stage.kind == "test":
+        else:
+            enters = admit(animals, stage.capacity)
+            entered[:, number] = np.bincount(animals.replicate[enters], minlength=replicates)
+            animals.alive = enters & (animals.luck[number] < stage.survival)
+        if stage.kind == "test":
             conduct(program, animals, stage, number, animals.alive)
             animals.score = np.where(animals.sessions > 0, animals.record @ per_unit, np.nan)
-    return Staged(animals, drawn, entered, accuracy)
-
-
-def first_assay(program: Program, weights: Array, kept: int) -> Assay:
-    """How the sweep chooses the eggs that are followed.
-
-    Args:
-      program: the programme.
-      weights: float32 (trait,), index weights per founder phenotypic SD.
-      kept: animals of each sex of each family that selection needs.
-
-    Returns:
-      A screen of every egg if the first stage is one, else the first survivors, which are a random sample.
-    """
-    stages = program.settings.stages
-    if stages[0].kind == "screen":
-        going_on = kept if len(stages) == 1 else -(-(stages[1].capacity or 0) // 2)
-        return make_assay(program, weights, going_on, program.stage_noise[0])
-    # With equal ranks the sweep keeps the eggs that come first.
-    assay = make_assay(program, weights, stages[0].capacity or 0)
-    return dataclasses.replace(assay, weight=jnp.zeros_like(assay.weight))
+        elif stage.kind == "screen" and stage.accuracy is not None:
+            animals.score = (animals.genetic + animals.error[number]) @ per_unit
+        elif stage.kind == "screen" and say is not None:
+            animals.score[animals.alive] = say(
+                animals.replicate[animals.alive],
+                genotype(program, population, families, animals, animals.alive),
+            )
+    if plan is not None:
+        known = animals.alive | (animals.sessions > 0)
+        dosage = genotype(program, population, families, animals, known)
+        tested = animals.sessions[known] > 0
+        knowledge = learn(program, knowledge, animals, dosage[tested], decision.generation)
+        say = predictor(program, knowledge, per_unit)
+        if say is not None and plan.choose == "tested":
+            animals.score[:] = np.nan
+            animals.score[known] = say(animals.replicate[known], dosage)
+        elif say is not None:
+            drawn, accuracy, scale = screen_eggs(program, say, per_unit, population, families, kept, progress)
+    return Staged(animals, drawn, entered, accuracy, knowledge, scale)
 
 
 def admit(animals: Candidates, capacity: int | None) -> Bools:

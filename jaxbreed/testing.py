@@ -12,10 +12,11 @@ from jax import Array, lax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from jaxbreed.clutch import Families
-from jaxbreed.genetic_load import as_column
+from jaxbreed.columns import Columns, columns_of
 from jaxbreed.kernels import (
     Assay,
     Noise,
+    SuffixTables,
     Tested,
     WalkMap,
     score,
@@ -76,37 +77,21 @@ class _Batch(NamedTuple):
     eggs: Array
     capacity: Array
     key: Array
-    haplotypes: Array  # uint8 (family, 2, 2, qtl)
+    haplotypes: Array  # uint8 (family, 2, 2, locus)
+    replicate: Array
 
 
-class _Columns(NamedTuple):
-    """What the sweep scores: the traits, then the load."""
-
-    effect: Array  # int32 (column, qtl)
-    intercept: Array  # int32 (column,)
-    dominance: Array | None  # int32 (column, qtl)
+def _tables(columns: Columns, walk_map: WalkMap, family: _Batch) -> SuffixTables:
+    """Score tables of one family; columns are those of its replicate, or one set for all."""
+    own = jax.tree.map(lambda x: x[jnp.minimum(family.replicate, len(x) - 1)], columns)
+    return suffix_tables(own.effect, family.haplotypes, walk_map, own.intercept, own.dominance)
 
 
-@jax.jit
-def _columns(program: Program) -> _Columns:
-    traits = program.traits
-    columns = _Columns(traits.effect, traits.intercept, traits.dominance)
-    if program.load is None:
-        return columns
-    intercept, copy, heterozygote = as_column(program.load.viability)
-    dominance = jnp.zeros_like(traits.effect) if traits.dominance is None else traits.dominance
-    return _Columns(
-        jnp.concatenate([traits.effect, copy[None]]),
-        jnp.append(traits.intercept, intercept),
-        jnp.concatenate([dominance, heterozygote[None]]),
-    )
-
-
-def _sweep_one_by_one(devices: int, columns: _Columns, qtl_map: WalkMap, assay: Assay, batch: _Batch) -> Tested:
+def _sweep_one_by_one(devices: int, columns: Columns, walk_map: WalkMap, assay: Assay, batch: _Batch) -> Tested:
     def test(family: _Batch) -> Tested:
-        tables = suffix_tables(columns.effect, family.haplotypes, qtl_map, columns.intercept, columns.dominance)
         key = (family.key[0], family.key[1])
-        return sweep(tables, qtl_map, key, family.eggs, family.capacity, assay, share=devices)
+        tables = _tables(columns, walk_map, family)
+        return sweep(tables, walk_map, key, family.eggs, family.capacity, assay, share=devices)
 
     return lax.map(test, batch)
 
@@ -130,11 +115,12 @@ def _compiled_sweep(devices: tuple[jax.Device, ...]) -> tuple[Any, NamedSharding
 
 
 @jax.jit
-def _as_list(program: Program, population: Population, families: Families) -> _Batch:
+def _as_list(loci: Array, population: Population, families: Families) -> _Batch:
     rows = jnp.arange(families.eggs.shape[0])[:, None, None]
-    part = population.haplotypes[..., program.traits.qtl]
+    part = population.haplotypes[..., loci]
     haplotypes = jnp.stack([part[rows, families.dam], part[rows, families.sire]], axis=-3)
-    fields = (families.eggs, families.capacity, families.key, haplotypes)
+    replicate = jnp.broadcast_to(rows, families.eggs.shape)
+    fields = (families.eggs, families.capacity, families.key, haplotypes, replicate)
     return _Batch(*(x.reshape(-1, *x.shape[3:]) for x in fields))
 
 
@@ -144,6 +130,7 @@ def sweep_families(
     population: Population,
     families: Families,
     progress: Callable[[int], None] | None = None,
+    predicted: Columns | None = None,
 ) -> Tested:
     """Tests the eggs of all families of a generation.
 
@@ -156,14 +143,18 @@ def sweep_families(
       population: the breeders.
       families: their families.
       progress: called with the number of eggs laid by the families finished since the last call.
+      predicted: columns over the loci scored with markers, instead of those of the traits.
 
     Returns:
       What is kept of each family, leading axes (replicate, lineage, sire).
     """
     devices = tuple(jax.local_devices())
     run, whole, split = _compiled_sweep(devices)
-    flat = jax.tree.map(np.asarray, _as_list(program, population, families))
-    fixed = jax.device_put((_columns(program), program.qtl_map, assay), whole)
+    loci, walk_map, columns = program.traits.qtl, program.qtl_map, _columns(program)
+    if predicted is not None and program.markers is not None:
+        loci, walk_map, columns = program.markers.scored, program.markers.walk_map, predicted
+    flat = jax.tree.map(np.asarray, _as_list(loci, population, families))
+    fixed = jax.device_put((columns, walk_map, assay), whole)
     order, parts = np.argsort(-flat.eggs, kind="stable"), []
     for places in _rounds(order, int(flat.eggs.sum()), len(devices)):
         real = places >= 0
@@ -183,11 +174,16 @@ def sweep_families(
     return jax.tree.map(join, *parts)
 
 
-def _score_one_by_one(columns: _Columns, qtl_map: WalkMap, batch: _Batch, egg: Array) -> Array:
+@jax.jit
+def _columns(program: Program) -> Columns:
+    """One set of columns for all replicates."""
+    return jax.tree.map(lambda x: x[None], columns_of(program.traits, program.load))
+
+
+def _score_one_by_one(columns: Columns, walk_map: WalkMap, batch: _Batch, egg: Array) -> Array:
     def appraise(family: tuple[_Batch, Array]) -> Array:
         parents, wanted = family
-        tables = suffix_tables(columns.effect, parents.haplotypes, qtl_map, columns.intercept, columns.dominance)
-        return score(tables, qtl_map, (parents.key[0], parents.key[1]), wanted)
+        return score(_tables(columns, walk_map, parents), walk_map, (parents.key[0], parents.key[1]), wanted)
 
     return lax.map(appraise, (batch, egg))
 
@@ -209,8 +205,8 @@ def score_families(program: Program, population: Population, families: Families,
     """
     traits = len(program.traits.names)
     wanted = egg.reshape(-1, egg.shape[-2] * egg.shape[-1])
-    columns = jax.tree.map(lambda x: x[:traits], _columns(program))
-    value = _score(columns, program.qtl_map, _as_list(program, population, families), wanted)
+    columns = jax.tree.map(lambda x: x[:, :traits], _columns(program))
+    value = _score(columns, program.qtl_map, _as_list(program.traits.qtl, population, families), wanted)
     return jnp.moveaxis(value, 1, -1).reshape(*egg.shape, traits)
 
 

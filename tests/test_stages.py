@@ -13,8 +13,9 @@ from jaxbreed.battery import Battery, error_scale, group_means, performance
 from jaxbreed.candidates import Candidates
 from jaxbreed.clutch import lay
 from jaxbreed.effects import TraitModel
+from jaxbreed.genomics import Knowledge
 from jaxbreed.program import Settings, make_program
-from jaxbreed.schedule import constant_schedule
+from jaxbreed.schedule import Decision, constant_schedule
 from jaxbreed.simulation import simulate
 from jaxbreed.stages import Stage
 from jaxbreed.staging import admit, conduct, run_stages
@@ -27,7 +28,8 @@ MODELS = [TraitModel("growth", 0.3, repeatability=0.5), TraitModel("tameness", 0
 def staged(program, founders, replicates=1, weights=(1.0, 0.5), kept=3):
     population = founded(program, founders, replicates)
     families = lay(program, population, jax.random.split(jax.random.key(1), replicates))
-    result = run_stages(program, jnp.asarray(weights), population, families, kept)
+    decision = Decision(jnp.asarray(weights), jnp.float32(0), jnp.int32(9))
+    result = run_stages(program, decision, population, families, Knowledge(), kept)
     return result, expected_eggs_jit(program, population.haplotypes, families.eggs), population
 
 
@@ -42,7 +44,7 @@ def test_one_test_of_a_sample_is_what_the_sweep_does():
     one, two = (simulate(p, founders, schedule, seed=4) for p in (program, other))
     assert (np.asarray(one.parents.haplotypes) == np.asarray(two.parents.haplotypes)).all()
     for name in one.data:
-        if name in ("entered", "screen_accuracy"):
+        if name in ("entered", "screen_accuracy", "screen_accuracy_within"):
             continue
         # The sweep sums in units of 2**-9 SD.
         assert two[name] == pytest.approx(one[name], rel=2e-4, abs=1e-4, nan_ok=True), name
@@ -149,7 +151,7 @@ def test_a_screen_of_stated_accuracy_has_it():
     genetic, founder = per_unit @ total @ per_unit, per_unit @ np.asarray(program.traits.additive) @ per_unit
     accuracy = np.sqrt(genetic / (genetic + founder * (1 / 0.36 - 1)))
     assert result.entered[0, 0] == 200_000
-    assert abs(result.screen_accuracy[0] - accuracy) < 5 * (1 - accuracy**2) / np.sqrt(200_000)
+    assert abs(result.screen.overall[0] - accuracy) < 5 * (1 - accuracy**2) / np.sqrt(200_000)
     assert abs(accuracy - 0.6) < 0.05
     # The best of 20,000 by the screen, 1 %, are better by i r SD of genetic values, and their tests err on their own.
     animals = result.animals
