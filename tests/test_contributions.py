@@ -338,7 +338,8 @@ def chosen_by_plan(settings, rate, kept=12, seed=0, favourite=0):
     dam, sire = np.indices((lineages, sires))[0], lineages + np.arange(lineages * sires).reshape(lineages, sires)
     eggs = rng.integers(100, 200, (lineages, sires))
     rank = -np.sort(-rng.integers(1, 10**6, (1, lineages, sires, 2, kept)), axis=-1)
-    rank[0, 1, 0] += favourite
+    rank[0, 1, 0, 0] += favourite  # females of one family, males of another
+    rank[0, -1, 0, 1] += favourite
     egg = rng.permutation(rank.size).reshape(rank.shape)
     population = Population(None, None, kinship[None], None, None, None, None)
     families = Families(eggs[None], None, None, dam[None], sire[None], None)
@@ -369,11 +370,11 @@ def test_the_plan_leaves_room_for_unequal_clutches(settings):
 
 
 def test_as_many_of_a_family_as_are_of_use():
-    # One family far above all others and next to no limit: all 20 dams are its best females.
+    # One family's females far above all others and next to no limit: all 20 dams are its best ones.
     settings = Settings(lineages=20, eggs=(200, 200), scope="across", mating="random")
     _, _, tested, (females, males) = chosen_by_plan(settings, 0.9, kept=25, favourite=10**8)
     assert (np.asarray(females.lineage) == 1).all()
-    assert (np.asarray(males.lineage) == 1).all()
+    assert (np.asarray(males.lineage) == 19).all()
     assert sorted(np.asarray(females.egg).ravel()) == sorted(tested.egg[0, 1, 0, 0, :20])
 
 
