@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from jaxbreed.build import run as run
     from jaxbreed.cores import use_cores as use_cores
     from jaxbreed.figure import plot as plot
+    from jaxbreed.founderfile import read_founders as read_founders
     from jaxbreed.founders import Founders as Founders
     from jaxbreed.founders import coalescent as coalescent
     from jaxbreed.genome import GeneticMap as GeneticMap
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from jaxbreed.traits import Traits as Traits
     from jaxbreed.traits import additive_traits as additive_traits
     from jaxbreed.traits import traits_from_effects as traits_from_effects
+    from jaxbreed.vcf_writer import write_vcf as write_vcf
 
 __version__ = version("jaxbreed")
 
@@ -44,6 +46,7 @@ _HOME = {
     "build": ("prepare", "run"),
     "cores": ("use_cores",),
     "figure": ("plot",),
+    "founderfile": ("read_founders",),
     "founders": ("Founders", "coalescent"),
     "genome": ("GeneticMap",),
     "history": ("History",),
@@ -54,6 +57,7 @@ _HOME = {
     "simulation": ("simulate",),
     "summary": ("closing_table",),
     "traits": ("Traits", "additive_traits", "traits_from_effects"),
+    "vcf_writer": ("write_vcf",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 __all__ = sorted([*_MODULE_OF, "__version__"])

@@ -10,6 +10,8 @@ from jaxbreed.founders import Founders, coalescent
 from jaxbreed.genome import GeneticMap
 from jaxbreed.history import History
 from jaxbreed.kernels import build_mutation
+from jaxbreed.panel import check_panel, read_panel
+from jaxbreed.population import check_founders
 from jaxbreed.program import Program, Settings, make_program
 from jaxbreed.scenario import Correlation, Scenario
 from jaxbreed.schedule import Schedule, constant_schedule
@@ -60,21 +62,27 @@ def check(scenario: Scenario) -> None:
         if matrix.shape != (len(tables), len(tables)):
             raise ValueError(f"{field} is a matrix of {matrix.shape}; it must have {len(tables)} rows and columns")
         correlation_root(matrix, field)
-    qtl, loci = scenario.genome.qtl, scenario.genome.loci
-    if not len(tables) < qtl <= loci:
-        raise ValueError(
-            f"genome.qtl is {qtl}; it must be above the {len(tables)} traits and at most genome.loci, {loci}"
-        )
-    try:
-        build_mutation(scenario.genome.mutation, loci)
-    except ValueError as error:
-        raise ValueError(f"genome.{error}") from None
-    panel = _panel_size(scenario, settings)
+    panel = check_panel(scenario)
+    if panel is None:
+        panel = _panel_size(scenario, settings)
+        _check_loci(scenario, scenario.genome.loci, "genome.loci")
+    check_founders(panel, settings, scenario.programme.replicates, shared=scenario.founders.shared)
     if panel <= len(tables) + 1:
         raise ValueError(
             f"programme.lineages is {settings.lineages}, which makes {panel} founders; scaling {len(tables)} traits "
             f"needs at least {len(tables) + 2}"
         )
+
+
+def _check_loci(scenario: Scenario, loci: int, whose: str) -> None:
+    """What depends on the number of loci, which only the founders' file may tell."""
+    qtl, traits = scenario.genome.qtl, len(scenario.trait_tables)
+    if not traits < qtl <= loci:
+        raise ValueError(f"genome.qtl is {qtl}; it must be above the {traits} traits and at most {whose}, {loci}")
+    try:
+        build_mutation(scenario.genome.mutation, loci)
+    except ValueError as error:
+        raise ValueError(f"genome.{error}") from None
 
 
 def prepare(scenario: Scenario, progress: Callable[[int, int], None] | None = None) -> Ready:
@@ -92,7 +100,11 @@ def prepare(scenario: Scenario, progress: Callable[[int, int], None] | None = No
     """
     check(scenario)
     settings, tables = settings_of(scenario), scenario.trait_tables
-    founders = _draw_founders(scenario, _panel_size(scenario, settings), progress)
+    if scenario.founders.from_files:
+        founders = read_panel(scenario)
+        _check_loci(scenario, founders.map.loci, "the loci of the founders")
+    else:
+        founders = _draw_founders(scenario, _panel_size(scenario, settings), progress)
     genetic, residual = _correlations(scenario)
     traits = additive_traits(
         founders.haplotypes,

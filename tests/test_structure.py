@@ -14,15 +14,18 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # Each module may import those of the lines above it (and of its own line).
 LAYERS = (
-    {"kernels", "genome", "species", "schedule", "theory", "cores", "linkage", "interrupt"},
-    {"founders", "traits", "pedigree"},
-    {"program", "scenario"},
+    {"kernels", "genome", "species", "schedule", "theory", "cores", "linkage", "interrupt", "sites"},
+    {"founders", "traits", "pedigree", "mapfile"},
+    {"program", "scenario", "variants"},
+    {"vcf"},
+    {"vcf_writer", "founderfile"},
     {"population", "variance", "statistics"},
     {"clutch", "selection"},
     {"mating"},
     {"generation"},
     {"history"},
     {"simulation", "results", "summary"},
+    {"panel"},
     {"build", "figure", "progress", "doctor"},
     {"cli"},
 )
