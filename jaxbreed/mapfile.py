@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,7 +150,7 @@ def _read_points(path: str) -> dict[str, tuple[FloatArray, FloatArray]]:
                 wrong = f"cM {cm!r} must be a number and bp {bp!r} a whole number from 0 on"
                 raise ValueError(f"{path}, line {number}: {wrong}; {_FORMS}")
             rows.setdefault(fields[0], []).append((float(bp), float(cm)))
-    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile):
+    except (UnicodeDecodeError, EOFError, zlib.error, gzip.BadGzipFile):
         raise ValueError(f"{path} is not a text file, or a damaged one; {_FORMS}") from None
     if not rows:
         raise ValueError(f"{path} holds no points; {_FORMS}")

@@ -74,6 +74,7 @@ def simulate(
     root = jax.random.key(low) if high == 0 else jax.random.fold_in(jax.random.key(low), high)
     population = _start(program, founders.haplotypes[numbers], numbers, seed_words)
     history = empty_history(program, schedule, replicates)
+    history.founders, history.founder_numbers = founders, numbers
     kept = candidates_kept(settings, float(np.asarray(schedule.fraction).max()))
     for g in range(schedule.generations + 1):
         key_lay, key_breed = _keys(root, replicates, g)
