@@ -100,6 +100,13 @@ def test_more_sites_than_a_block(tmp_path):
         (tmp_path / "many.bcf").read_bytes()
     ).decode(errors="replace")
     assert (back.sites.alleles == ["A", "T"]).all()
+    write_vcf(many, tmp_path / "many.vcf")
+    lines = (tmp_path / "many.vcf").read_text().splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("1\t5000\t"))
+    lines[at] = "\t".join([*lines[at].split("\t")[:9], "0|1", "0/0", "1/0"])
+    (tmp_path / "many.vcf").write_text("\n".join(lines) + "\n")
+    with pytest.raises(ValueError, match="site 1:5000, sample founder_2: genotype 1/0 is not phased"):
+        read_founders(tmp_path / "many.vcf", cm_per_mb=1.0)
 
 
 def test_founders_without_base_pairs_are_written_at_a_rate(tmp_path):
