@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from jaxbreed.effects import additive_traits as additive_traits
     from jaxbreed.effects import draw_traits as draw_traits
     from jaxbreed.figure import plot as plot
+    from jaxbreed.founderfile import read_founders as read_founders
     from jaxbreed.founders import Founders as Founders
     from jaxbreed.founders import coalescent as coalescent
     from jaxbreed.genetic_load import Load as Load
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from jaxbreed.summary import closing_table as closing_table
     from jaxbreed.traits import Traits as Traits
     from jaxbreed.traits import traits_from_effects as traits_from_effects
+    from jaxbreed.vcf_writer import write_vcf as write_vcf
 
 __version__ = version("jaxbreed")
 
@@ -53,6 +55,7 @@ _HOME = {
     "cores": ("use_cores",),
     "effects": ("TraitModel", "additive_traits", "draw_traits"),
     "figure": ("plot",),
+    "founderfile": ("read_founders",),
     "founders": ("Founders", "coalescent"),
     "genome": ("GeneticMap",),
     "history": ("History",),
@@ -66,6 +69,7 @@ _HOME = {
     "stages": ("Stage",),
     "summary": ("closing_table",),
     "traits": ("Traits", "traits_from_effects"),
+    "vcf_writer": ("write_vcf",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 __all__ = sorted([*_MODULE_OF, "__version__"])

@@ -19,7 +19,9 @@ from jaxbreed.index import within_share
 from jaxbreed.kernels import build_mutation
 from jaxbreed.markers import PredictionPlan, choose_markers
 from jaxbreed.optimum import check_limits
+from jaxbreed.panel import check_panel, read_panel
 from jaxbreed.policies import Known, schedule_by
+from jaxbreed.population import check_founders
 from jaxbreed.program import Program, Settings, make_program
 from jaxbreed.scenario import Correlation, Scenario
 from jaxbreed.schedule import Schedule
@@ -80,21 +82,27 @@ def check(scenario: Scenario) -> None:
         if matrix.shape != (len(tables), len(tables)):
             raise ValueError(f"{field} is a matrix of {matrix.shape}; it must have {len(tables)} rows and columns")
         correlation_root(matrix, field)
-    qtl, loci = scenario.genome.qtl, scenario.genome.loci
-    if not len(tables) < qtl <= loci:
-        raise ValueError(
-            f"genome.qtl is {qtl}; it must be above the {len(tables)} traits and at most genome.loci, {loci}"
-        )
-    try:
-        build_mutation(scenario.genome.mutation, loci)
-    except ValueError as error:
-        raise ValueError(f"genome.{error}") from None
-    panel = _panel_size(scenario, settings)
+    panel = check_panel(scenario)
+    if panel is None:
+        panel = _panel_size(scenario, settings)
+        _check_loci(scenario, scenario.genome.loci, "genome.loci")
+    check_founders(panel, settings, scenario.programme.replicates, shared=scenario.founders.shared)
     if panel <= len(tables) + 1:
         raise ValueError(
             f"programme.lineages is {settings.lineages}, which makes {panel} founders; scaling {len(tables)} traits "
             f"needs at least {len(tables) + 2}"
         )
+
+
+def _check_loci(scenario: Scenario, loci: int, whose: str) -> None:
+    """What depends on the number of loci, which only the founders' file may tell."""
+    qtl, traits = scenario.genome.qtl, len(scenario.trait_tables)
+    if not traits < qtl <= loci:
+        raise ValueError(f"genome.qtl is {qtl}; it must be above the {traits} traits and at most {whose}, {loci}")
+    try:
+        build_mutation(scenario.genome.mutation, loci)
+    except ValueError as error:
+        raise ValueError(f"genome.{error}") from None
 
 
 def prepare(scenario: Scenario, progress: Callable[[int, int], None] | None = None) -> Ready:
@@ -112,7 +120,11 @@ def prepare(scenario: Scenario, progress: Callable[[int, int], None] | None = No
     """
     check(scenario)
     settings = settings_of(scenario)
-    founders = _draw_founders(scenario, _panel_size(scenario, settings), progress)
+    if scenario.founders.from_files:
+        founders = read_panel(scenario)
+        _check_loci(scenario, founders.map.loci, "the loci of the founders")
+    else:
+        founders = _draw_founders(scenario, _panel_size(scenario, settings), progress)
     genome, correlations, seed = scenario.genome, _correlations(scenario), scenario.programme.seed
     traits = draw_traits(
         founders.haplotypes,
@@ -260,7 +272,7 @@ def _prediction(scenario: Scenario) -> PredictionPlan | None:
     table = scenario.prediction
     if table is None:
         return None
-    if table.markers > scenario.genome.loci - scenario.genome.qtl:
+    if not scenario.founders.from_files and table.markers > scenario.genome.loci - scenario.genome.qtl:
         most = scenario.genome.loci - scenario.genome.qtl
         raise ValueError(
             f"prediction.markers is {table.markers}; it must be at most {most}, genome.loci less genome.qtl"

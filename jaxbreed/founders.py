@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jaxbreed.genome import FloatArray, GeneticMap
+from jaxbreed.sites import Sites, repeated
 
 UInt8Array = npt.NDArray[np.uint8]
 
@@ -25,14 +26,18 @@ class Founders:
         haplotypes: (individual, 2, locus) uint8, alleles 0 or 1.
         map: where the loci lie.
         source: where the haplotypes come from, in words for reports.
+        samples: (individual,) names of the founders, each once; None where they have none.
+        sites: physical places of the loci; None where they have none.
 
     Raises:
-        ValueError: the shape does not fit the map, or an allele is neither 0 nor 1.
+        ValueError: the shape does not fit the map, an allele is neither 0 nor 1, or names or sites do not fit.
     """
 
     haplotypes: UInt8Array
     map: GeneticMap
     source: str
+    samples: tuple[str, ...] | None = None
+    sites: Sites | None = None
 
     def __post_init__(self) -> None:
         """Copy, check and freeze the haplotypes."""
@@ -43,6 +48,13 @@ class Founders:
             raise ValueError(f"haplotypes{np.argwhere(bad)[0].tolist()}={given[bad][0]} must be allele 0 or 1")
         object.__setattr__(self, "haplotypes", given.astype(np.uint8))
         self.haplotypes.setflags(write=False)
+        if self.samples is not None:
+            if len(self.samples) != self.individuals:
+                raise ValueError(f"samples: there are {len(self.samples)} names for {self.individuals} founders")
+            if (twice := repeated(self.samples)) is not None:
+                raise ValueError(f"sample {twice!r} occurs twice; every founder needs a name of its own")
+        if self.sites is not None and not np.array_equal(self.sites.chromosome, self.map.chromosome):
+            raise ValueError("sites and map must have the same loci on the same chromosomes")
 
     @property
     def individuals(self) -> int:
@@ -53,6 +65,15 @@ class Founders:
     def frequencies(self) -> FloatArray:
         """Frequency of allele 1 among the founders, (locus,)."""
         return np.asarray(self.haplotypes.mean(axis=(0, 1), dtype=np.float64))
+
+    def thin(self, loci: int, seed: int) -> Founders:
+        """Keep so many loci, drawn at random from all; all of them if there are no more. The map's lengths stay."""
+        if loci >= self.map.loci:
+            return self
+        rng = np.random.default_rng(np.random.SeedSequence([seed, 0x7417]))
+        kept = np.sort(rng.choice(self.map.loci, loci, replace=False))
+        sites = None if self.sites is None else self.sites.subset(kept)
+        return Founders(self.haplotypes[:, :, kept], self.map.subset(kept), self.source, self.samples, sites)
 
     @classmethod
     def from_arrays(cls, haplotypes: npt.ArrayLike, map: GeneticMap) -> Founders:

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jaxbreed.clutch import Families
+from jaxbreed.founders import Founders
 from jaxbreed.generation import Round
 from jaxbreed.population import Population
 from jaxbreed.program import Program
@@ -86,6 +87,8 @@ class History:
       scale_bits: binary logarithm of score units to one trait unit.
       done: generations recorded so far.
       parents: the last breeders, or None before the end.
+      founders: the panel that the run started from.
+      founder_numbers: (replicate, animal) int64, which of the panel each first breeder was.
     """
 
     data: dict[str, npt.NDArray[Any]]
@@ -96,6 +99,8 @@ class History:
     scale_bits: int
     done: int = 0
     parents: Population | None = None
+    founders: Founders | None = None
+    founder_numbers: npt.NDArray[np.int64] | None = None
 
     def __getitem__(self, name: str) -> npt.NDArray[Any]:
         """One variable by name, axes (replicate, generation, ...)."""

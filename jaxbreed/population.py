@@ -64,16 +64,27 @@ def choose_founders(
     Raises:
       ValueError: the panel is too small.
     """
+    needed = check_founders(panel, settings, replicates, shared=shared)
     animals, dams = settings.animals, settings.lineages
-    needed = animals if shared else animals * replicates
-    if panel < needed:
-        of = "" if shared else f" for each of {replicates} replicates"
-        raise ValueError(f"there are {panel} founders; {needed} are needed ({animals} breeders{of})")
     rng = np.random.default_rng(np.random.SeedSequence([seed, 0xF0]))
     if not shared:
         return rng.permutation(panel)[:needed].reshape(replicates, animals)
     sires = rng.permuted(np.tile(np.arange(dams, animals), (replicates, 1)), axis=1)
     return np.concatenate([np.tile(np.arange(dams), (replicates, 1)), sires], axis=1)
+
+
+def check_founders(panel: int, settings: Settings, replicates: int, *, shared: bool) -> int:
+    """How many founders `choose_founders` needs.
+
+    Raises:
+      ValueError: the panel is too small.
+    """
+    animals = settings.animals
+    needed = animals if shared else animals * replicates
+    if panel < needed:
+        of = "" if shared else f" for each of {replicates} replicates"
+        raise ValueError(f"there are {panel} founders; {needed} are needed ({animals} breeders{of})")
+    return needed
 
 
 def founder_names(seed_words: Array, numbers: Array) -> Array:

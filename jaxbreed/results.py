@@ -142,13 +142,23 @@ def _write(file: h5py.File, history: History) -> None:
     file.attrs.update({"generations_done": history.done, "finished": int(history.parents is not None)})
     for name, values, dims, unit, text in _variables(history):
         array = np.asarray(values)
-        dataset = file.create_dataset(name, data=array, compression="gzip" if name == "haplotypes" else None)
+        text_type = h5py.string_dtype() if array.dtype.kind in "OU" else None
+        compression = "gzip" if "locus" in dims else None
+        dataset = file.create_dataset(name, data=array, dtype=text_type, compression=compression)
         dataset.attrs.update({"units": unit, "long_name": text})
         for axis, (dim, size) in enumerate(zip(dims, array.shape, strict=True)):
             if dim not in file:
-                labels = list(history.traits) if dim in ("trait", "other_trait") else np.arange(size)
-                file.create_dataset(dim, data=labels).make_scale(dim)
+                file.create_dataset(dim, data=_labels(history, dim, size)).make_scale(dim)
             dataset.dims[axis].attach_scale(file[dim])
+
+
+def _labels(history: History, dim: str, size: int) -> list[str] | npt.NDArray[np.int64]:
+    """Names along a dimension where there are names, else numbers."""
+    if dim in ("trait", "other_trait"):
+        return list(history.traits)
+    if dim == "chromosome" and history.founders is not None and history.founders.sites is not None:
+        return list(history.founders.sites.chromosome_names)
+    return np.arange(size)
 
 
 def _variables(history: History) -> Iterator[tuple[str, Any, tuple[str, ...], str, str]]:
@@ -168,6 +178,7 @@ def _variables(history: History) -> Iterator[tuple[str, Any, tuple[str, ...], st
         yield "schedule_family_weight", plan.family_weight, ("round",), "1", text
     if plan.inbreeding_rate is not None:
         yield "schedule_inbreeding_rate", plan.inbreeding_rate, ("round",), "1", "largest rate of inbreeding asked for"
+    yield from _founding(history)
     if (parents := history.parents) is not None:
         of, one = ("replicate", "animal"), 2.0**-history.scale_bits
         whose = "of the last breeders: the dams, then the places for sires lineage by lineage"
@@ -176,6 +187,33 @@ def _variables(history: History) -> Iterator[tuple[str, Any, tuple[str, ...], st
         yield "parent_genetic_value", genetic, (*of, "trait"), "trait unit", f"genetic values {whose}"
         yield "parent_phenotype", phenotype, (*of, "trait"), "trait unit", f"phenotypes {whose}"
         yield "parent_kinship", parents.kinship, (*of, "other_animal"), "1", f"pedigree kinship {whose}"
+
+
+def _founding(history: History) -> Iterator[tuple[str, Any, tuple[str, ...], str, str]]:
+    """Who the founders were; and once there are haplotypes, where their loci lie."""
+    founders, numbers = history.founders, history.founder_numbers
+    if founders is None or numbers is None:
+        return
+    of, whose = ("replicate", "animal"), "founder that was the first breeder"
+    yield "founder", numbers, of, "1", f"number, from 0, of the {whose}"
+    if founders.samples is not None:
+        yield "founder_sample", np.array(founders.samples, object)[numbers], of, "1", f"sample name of the {whose}"
+    if history.parents is None:
+        return
+    genetic_map, sites = founders.map, founders.sites
+    yield (
+        "locus_chromosome",
+        genetic_map.chromosome,
+        ("locus",),
+        "1",
+        "chromosome of the locus: its place in chromosome",
+    )
+    for sex, name in enumerate(("female", "male")):
+        yield f"locus_morgan_{name}", genetic_map.position[sex], ("locus",), "Morgan", f"place on the {name} map"
+        text = f"length of the {name} map"
+        yield f"chromosome_morgan_{name}", genetic_map.length[sex], ("chromosome",), "Morgan", text
+    if sites is not None:
+        yield "locus_position", sites.position, ("locus",), "bp", "place on the chromosome in the founders' file"
 
 
 def load(path: str | Path) -> Result:
@@ -194,12 +232,16 @@ def load(path: str | Path) -> Result:
             attributes = dict(file.attrs)
             if "generations_done" not in attributes:
                 raise ValueError(f"{path} is an HDF5 file, but holds no results of jaxbreed")
-            data = {name: item[()] for name, item in file.items() if name not in ("trait", "other_trait")}
+            data = {name: _values(item) for name, item in file.items() if name not in ("trait", "other_trait")}
             traits = tuple(file["trait"].asstr()[()])
     except (OSError, RuntimeError, KeyError) as error:
         raise ValueError(f"{path} is not an HDF5 file, or a damaged one ({error})") from None
     done, finished = int(attributes["generations_done"]), bool(attributes["finished"])
     return Result(data, attributes, traits, data["sd_phenotypic"], done, finished)
+
+
+def _values(item: h5py.Dataset) -> npt.NDArray[Any]:
+    return np.asarray(item[()] if h5py.check_string_dtype(item.dtype) is None else item.asstr()[()])
 
 
 def provenance() -> dict[str, str]:

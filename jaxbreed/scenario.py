@@ -56,12 +56,34 @@ class GenomeTable(_Table):
 
 
 class FoundersTable(_Table):
-    """Where the first breeders come from. `effective_size` defaults to the species'."""
+    """Where the first breeders come from. `effective_size` defaults to the species'.
 
-    source: Literal["coalescent", "frequencies"] = "coalescent"
+    `file`, `map`, `cm_per_mb`, `samples` and `chromosomes` are those of `jaxbreed.founderfile.read_founders`.
+    """
+
+    source: Literal["coalescent", "frequencies", "vcf", "trees", "numpy"] = "coalescent"
+    file: str | None = None
+    map: str | tuple[str, str] | None = None
+    cm_per_mb: Annotated[float, Field(gt=0, strict=True)] | None = None
+    samples: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    chromosomes: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     effective_size: Annotated[float, Field(gt=0, strict=True)] | None = None
     frequency: Annotated[float, Field(gt=0, lt=1, strict=True)] = 0.5
     shared: bool = False
+
+    @property
+    def from_files(self) -> bool:
+        """Whether founders are read rather than drawn."""
+        return self.source in ("vcf", "trees", "numpy")
+
+    def beside(self, folder: Path) -> "FoundersTable":
+        """The same table with its paths taken to start from a folder."""
+        pair = (self.map,) if isinstance(self.map, str) else self.map or ()
+        paths = tuple(str(folder / path) for path in pair)
+        changes: dict[str, Any] = {"map": paths[0] if isinstance(self.map, str) else paths} if paths else {}
+        if self.file is not None:
+            changes["file"] = str(folder / self.file)
+        return self.model_copy(update=changes)
 
 
 class TraitTable(_Table):
@@ -111,7 +133,6 @@ class StageTable(_Table):
     survival: Share = 1.0
     sessions: Count = 1
     accuracy: Share | None = None
-    cost: Annotated[float, Field(ge=0, strict=True)] = 0.0
 
 
 class PredictionTable(_Table):
@@ -202,7 +223,7 @@ def read_scenario(path: str | Path, **override: int | None) -> Loaded:
     """Reads and checks a scenario file.
 
     Args:
-      path: a TOML file.
+      path: a TOML file; paths in it start from its folder.
       override: values for the table `programme` (seed, replicates); None keeps the file's.
 
     Returns:
@@ -223,7 +244,9 @@ def read_scenario(path: str | Path, **override: int | None) -> Loaded:
     if given and isinstance(table.get("programme", {}), dict):
         table["programme"] = table.get("programme", {}) | given
     try:
-        return Loaded(parse_scenario(table), text)
+        scenario = parse_scenario(table)
+        founders = scenario.founders.beside(Path(path).parent)
+        return Loaded(scenario.model_copy(update={"founders": founders}), text)
     except ScenarioError as error:
         raise ScenarioError(f"{path}: {error}") from None
 
@@ -255,6 +278,7 @@ _EITHER = {
     "clutch.eggs": "a whole number above 0, or two of them, the smaller first",
     "clutch.sires": "a whole number above 0, or two of them, the smaller first",
     "genome.morgans": "a number from 0 to 1000, or two of them, female and male",
+    "founders.map": "the name of a file, or two of them, female and male",
     "correlations.genetic": "a number, or a matrix with a row for each trait",
     "correlations.residual": "a number, or a matrix with a row for each trait",
     "correlations.clutch": "a number, or a matrix with a row for each trait",

@@ -82,6 +82,7 @@ def simulate(
     root = jax.random.key(low) if high == 0 else jax.random.fold_in(jax.random.key(low), high)
     population = _start(program, founders.haplotypes[numbers], numbers, seed_words)
     history = empty_history(program, schedule, replicates)
+    history.founders, history.founder_numbers = founders, numbers
     kept = candidates_kept(settings, float(np.asarray(schedule.fraction).max()))
     knowledge: Knowledge | None = None
     for g in range(schedule.generations + 1):

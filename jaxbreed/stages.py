@@ -22,7 +22,6 @@ class Stage:
       sessions: of a test: sessions an animal; all its sessions so far make its record.
       accuracy: of a screen: correlation of its score with the index of breeding values among the founders; None for
         a genomic prediction.
-      cost: of each animal that enters, in a test of each session.
     """
 
     kind: Kind
@@ -30,7 +29,6 @@ class Stage:
     survival: float = 1.0
     sessions: int = 1
     accuracy: float | None = None
-    cost: float = 0.0
 
     def __post_init__(self) -> None:
         """Checks every field.
@@ -56,7 +54,6 @@ class Stage:
                 self.accuracy,
                 'left out unless kind is "screen"',
             ),
-            (self.cost >= 0.0, "cost", self.cost, "at least 0"),
         )
         for good, field, value, right in checks:
             if not good:

@@ -3,14 +3,17 @@
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+
+from jaxbreed.scenario import parse_scenario
 
 README = Path(__file__).parents[1] / "README.md"
 
 
 def test_python_blocks_run(tmp_path):
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     # The shortest first result is ten lines or fewer.
     assert len([line for line in blocks[0].splitlines() if line.strip()]) <= 10
     code = "\n".join(blocks)
@@ -20,6 +23,12 @@ def test_python_blocks_run(tmp_path):
     first = [float(x) for x in re.findall(r"-?\d+\.\d+", result.stdout.splitlines()[0])]
     assert len(first) == 2
     assert first[0] > 0.5  # intelligence rises
+
+
+def test_scenario_blocks_are_scenarios():
+    blocks = re.findall(r"```toml\n(.*?)```", README.read_text(), re.DOTALL)
+    assert len(blocks) == 1
+    assert parse_scenario({"species": "octopus-maya"} | tomllib.loads(blocks[0])).founders.from_files
 
 
 def test_named_commands_and_files_exist():

@@ -27,7 +27,7 @@ from jaxbreed.simulation import simulate
 SCENARIO = 'title = "Kraken – größer"\n\n[programme]\nyears = 3\n'
 SEED = 2**63 - 1
 SIZES = {"replicate": 3, "generation": 3, "trait": 2, "other_trait": 2, "round": 2}
-SIZES |= {"animal": 4, "other_animal": 4, "ploidy": 2, "locus": 40}
+SIZES |= {"animal": 4, "other_animal": 4, "ploidy": 2, "locus": 40, "chromosome": 2}
 
 
 class Run(NamedTuple):

@@ -14,13 +14,15 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # Each module may import those of the lines above it (and of its own line).
 LAYERS = (
-    {"kernels", "genome", "species", "schedule", "cores", "linkage", "interrupt", "battery", "stages"},
+    {"kernels", "genome", "species", "schedule", "cores", "linkage", "interrupt", "battery", "stages", "sites"},
     {"theory", "index", "twostage", "accuracy"},
-    {"founders", "traits", "pedigree", "relationship", "reml", "prediction", "coancestry", "contributions"},
+    {"founders", "traits", "pedigree", "relationship", "reml", "prediction", "coancestry", "contributions", "mapfile"},
     {"effects", "genetic_load", "dominance", "policies"},
     {"columns"},
     {"markers"},
-    {"program", "scenario", "places"},
+    {"program", "scenario", "places", "variants"},
+    {"vcf"},
+    {"vcf_writer", "founderfile"},
     {"population", "variance", "statistics"},
     {"clutch", "selection"},
     {"testing", "candidates", "merit"},
@@ -32,6 +34,7 @@ LAYERS = (
     {"generation"},
     {"history"},
     {"simulation", "results", "summary"},
+    {"panel"},
     {"build", "figure", "progress", "doctor"},
     {"cli"},
 )
