@@ -59,7 +59,7 @@ def optimum_contributions(candidates: Candidates, limit: float) -> Floats:
 
     Raises:
       UnattainableError: every choice has a higher mean kinship.
-      ImportError: the solver is not installed.
+      ValueError: the solver is not installed.
     """
     spread = float(np.std(candidates.merit)) or 1.0
     found = _solve(candidates, -(candidates.merit - candidates.merit.mean()) / spread, 0.0, limit)
@@ -79,8 +79,7 @@ def least_related(candidates: Candidates) -> Floats:
       (candidate,), where c'Kc is least.
 
     Raises:
-      ValueError: the largest contributions of a sex do not add up to a half.
-      ImportError: the solver is not installed.
+      ValueError: the largest contributions of a sex do not add up to a half, or the solver is not installed.
     """
     found = _solve(candidates, np.zeros(len(candidates.merit)), 1.0, 1.0)
     if found is None:
@@ -135,10 +134,10 @@ def solver() -> Any:
     """The conic solver.
 
     Raises:
-      ImportError: it is not installed; one sentence.
+      ValueError: it is not installed; one sentence.
     """
     try:
         import clarabel
     except ImportError:
-        raise ImportError('inbreeding_rate needs the solver clarabel: pip install "jaxbreed[ocs]"') from None
+        raise ValueError('inbreeding_rate needs the solver clarabel: pip install "jaxbreed[ocs]"') from None
     return clarabel

@@ -33,8 +33,7 @@ def check_limits(settings: Settings, schedule: Schedule) -> None:
     """What else limits on inbreeding ask for.
 
     Raises:
-      ValueError: naming the field, its value and what would be right.
-      ImportError: the solver is not installed.
+      ValueError: naming the field, its value and what would be right; or the solver is not installed.
     """
     if schedule.inbreeding_rate is None:
         return
@@ -89,7 +88,6 @@ def optimum_parents(
 
     Raises:
       ValueError: no choice has so low a rate; says the least one.
-      ImportError: the solver is not installed.
     """
     lineages, sires = settings.lineages, settings.sires[1]
     places, chance = _places(settings), _chance(settings)

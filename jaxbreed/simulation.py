@@ -56,8 +56,7 @@ def simulate(
 
     Raises:
       ValueError: the founders do not fit the programme, the schedule its traits, or a limit on inbreeding cannot be
-        kept.
-      ImportError: the schedule limits inbreeding, and the solver is not installed.
+        kept or the solver for it is not installed.
       RuntimeError: a lineage died out (too few survivors to fill the places of parents).
     """
     settings = program.settings
