@@ -23,9 +23,14 @@ if TYPE_CHECKING:
     from jaxbreed.founders import coalescent as coalescent
     from jaxbreed.genome import GeneticMap as GeneticMap
     from jaxbreed.history import History as History
+    from jaxbreed.prediction import Prediction as Prediction
+    from jaxbreed.prediction import fit_gblup as fit_gblup
+    from jaxbreed.prediction import predicted_values as predicted_values
     from jaxbreed.program import Program as Program
     from jaxbreed.program import Settings as Settings
     from jaxbreed.program import make_program as make_program
+    from jaxbreed.relationship import Relationship as Relationship
+    from jaxbreed.relationship import genomic_relationship as genomic_relationship
     from jaxbreed.results import load as load
     from jaxbreed.results import save as save
     from jaxbreed.scenario import Scenario as Scenario
@@ -47,7 +52,9 @@ _HOME = {
     "founders": ("Founders", "coalescent"),
     "genome": ("GeneticMap",),
     "history": ("History",),
+    "prediction": ("Prediction", "fit_gblup", "predicted_values"),
     "program": ("Program", "Settings", "make_program"),
+    "relationship": ("Relationship", "genomic_relationship"),
     "results": ("load", "save"),
     "scenario": ("Scenario", "read_scenario"),
     "schedule": ("Schedule", "constant_schedule"),
