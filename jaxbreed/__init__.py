@@ -31,9 +31,14 @@ if TYPE_CHECKING:
     from jaxbreed.genome import GeneticMap as GeneticMap
     from jaxbreed.history import History as History
     from jaxbreed.markers import PredictionPlan as PredictionPlan
+    from jaxbreed.prediction import Prediction as Prediction
+    from jaxbreed.prediction import fit_gblup as fit_gblup
+    from jaxbreed.prediction import predicted_values as predicted_values
     from jaxbreed.program import Program as Program
     from jaxbreed.program import Settings as Settings
     from jaxbreed.program import make_program as make_program
+    from jaxbreed.relationship import Relationship as Relationship
+    from jaxbreed.relationship import genomic_relationship as genomic_relationship
     from jaxbreed.results import load as load
     from jaxbreed.results import save as save
     from jaxbreed.scenario import Scenario as Scenario
@@ -61,7 +66,9 @@ _HOME = {
     "history": ("History",),
     "genetic_load": ("Load", "draw_load"),
     "markers": ("PredictionPlan",),
+    "prediction": ("Prediction", "fit_gblup", "predicted_values"),
     "program": ("Program", "Settings", "make_program"),
+    "relationship": ("Relationship", "genomic_relationship"),
     "results": ("load", "save"),
     "scenario": ("Scenario", "read_scenario"),
     "schedule": ("Schedule", "constant_schedule"),
