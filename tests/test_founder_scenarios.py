@@ -165,7 +165,7 @@ def test_loci_are_those_of_the_file_unless_fewer_are_asked_for(folder):
     less = loci(qtl=30, loci=60)
     assert less.map.loci == 60
     np.testing.assert_array_equal(less.sites.position, drawn().thin(60, seed=1).sites.position)
-    np.save(folder / "wide.npy", np.arange(24 * 12_000).reshape(12, 2, 12_000) % 5 == 0)
+    np.save(folder / "wide.npy", np.random.default_rng(1).integers(0, 2, (12, 2, 12_000), np.uint8))
     wide = prepare(parse_scenario(table(source="numpy", file=str(folder / "wide.npy")))).founders
     assert wide.map.loci == 12_000  # the default of genome.loci, 10,000, is not asked for
     for genome, message in (
