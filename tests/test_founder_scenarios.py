@@ -12,6 +12,7 @@ import xarray
 from founderfiles import at_rate, drawn, vcf, write_hapmap
 
 from jaxbreed.build import check, prepare, run, settings_of
+from jaxbreed.effects import additive_traits
 from jaxbreed.founderfile import read_founders
 from jaxbreed.founders import Founders
 from jaxbreed.genome import GeneticMap
@@ -21,7 +22,6 @@ from jaxbreed.results import load, save
 from jaxbreed.scenario import parse_scenario, read_scenario
 from jaxbreed.schedule import constant_schedule
 from jaxbreed.simulation import simulate
-from jaxbreed.traits import additive_traits
 from jaxbreed.vcf_writer import write_vcf
 
 # Those of the scenario, so that both share one compilation.
