@@ -25,6 +25,7 @@ from jaxbreed.population import check_founders
 from jaxbreed.program import Program, Settings, make_program
 from jaxbreed.scenario import Correlation, Scenario
 from jaxbreed.schedule import Schedule
+from jaxbreed.selection import check_families
 from jaxbreed.simulation import simulate
 from jaxbreed.stages import Stage
 from jaxbreed.traits import correlation_root, genetic_values
@@ -76,7 +77,9 @@ def check(scenario: Scenario) -> None:
     _battery(scenario)
     identity = np.eye(len(tables))
     weights = np.array([table.weight for table in tables.values()])
-    check_limits(settings, _named(scenario, Known(weights, identity, identity, 0.5, 0.0, 1.0)))
+    schedule = _named(scenario, Known(weights, identity, identity, 0.5, 0.0, 1.0))
+    check_limits(settings, schedule)
+    check_families(settings, schedule)
     for kind, matrix in _correlations(scenario)._asdict().items():
         field = f"correlations.{kind}"
         if matrix.shape != (len(tables), len(tables)):

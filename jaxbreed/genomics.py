@@ -110,7 +110,7 @@ def learn(
     new = Records(
         animals.replicate[tested],
         np.full(tested.size, generation),
-        animals.clutch[tested] + (int(animals.clutch.max()) + 1) * generation,
+        animals.clutch[tested] + (generation << 32),
         dosage,
         animals.record[tested],
         animals.sessions[tested],

@@ -55,8 +55,9 @@ def measure(
     Returns:
       Ranks of the best, and moments of the tested.
     """
-    way = _in_stages if program.settings.stages else _all_at_once
-    return way(program, decision, population, families, knowledge, kept, progress)
+    if program.settings.stages:
+        return _in_stages(program, decision, population, families, knowledge, kept, progress)
+    return _all_at_once(program, decision, population, families, kept, progress)
 
 
 def _all_at_once(
@@ -64,7 +65,6 @@ def _all_at_once(
     decision: Decision,
     population: Population,
     families: Families,
-    knowledge: Knowledge,
     kept: int,
     progress: Callable[[int], None] | None,
 ) -> Measured:

@@ -160,6 +160,10 @@ class Settings:
         tests = any(stage.kind == "test" for stage in self.stages)
         if self.prediction is not None and not tests:
             raise ValueError("prediction needs stages, at least one of them a test, whose records train it")
+        if self.prediction is not None and self.combine == "worst":
+            raise ValueError(
+                "combine is worst; with prediction it must be sum: culling goes by records, not predictions"
+            )
         unknown = [n for n, s in enumerate(self.stages, start=1) if s.kind == "screen" and s.accuracy is None]
         if unknown and self.prediction is None:
             raise ValueError(f"stages.{unknown[0]}.accuracy is left out; a screen without one needs prediction")

@@ -4,10 +4,12 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from jaxbreed.kernels import Tested
 from jaxbreed.program import Settings
+from jaxbreed.schedule import Schedule
 
 
 class Chosen(NamedTuple):
@@ -36,6 +38,21 @@ def candidates_kept(settings: Settings, fraction: float) -> int:
     # A family has about half its animals of each sex; 6 SD more than half cannot happen.
     most = int(settings.most_tested / 2 + 3 * settings.most_tested**0.5) + 1
     return max(1, min(max(needed, pool), most))
+
+
+def check_families(settings: Settings, schedule: Schedule) -> None:
+    """What else a weight of family means asks for.
+
+    Raises:
+      ValueError: parents are chosen among all eggs by prediction, which weighs families itself.
+    """
+    chosen_among_eggs = settings.prediction is not None and settings.prediction.choose == "eggs"
+    if schedule.family_weight is not None and chosen_among_eggs:
+        weight = float(np.asarray(schedule.family_weight)[0])
+        raise ValueError(
+            f'family_weight is {weight:g}; it must be left out where prediction chooses among all "eggs", since a '
+            "prediction weighs families by itself"
+        )
 
 
 def select(settings: Settings, tested: Tested, sex: int, fraction: Array, key: Array) -> Chosen:

@@ -19,7 +19,7 @@ from jaxbreed.pedigree import founder_kinship
 from jaxbreed.population import Population, choose_founders, founder_names
 from jaxbreed.program import Program
 from jaxbreed.schedule import Schedule
-from jaxbreed.selection import candidates_kept
+from jaxbreed.selection import candidates_kept, check_families
 from jaxbreed.traits import genetic_values
 from jaxbreed.variance import expected_eggs_jit
 
@@ -72,6 +72,7 @@ def simulate(
     if silent.size:
         raise ValueError(f"the schedule weighs no trait in generation {silent[0]}; at least one weight must not be 0")
     check_limits(settings, schedule)
+    check_families(settings, schedule)
     limits = schedule.inbreeding_rate
     rates = [math.inf] * schedule.generations if limits is None else np.asarray(limits, np.float64).tolist()
     numbers = choose_founders(founders.individuals, settings, replicates, shared=shared_founders, seed=seed)

@@ -89,7 +89,7 @@ def test_another_replicates_model_is_another(trained):
 
 
 def test_accuracy_within_families_is_as_theory_says():
-    # 8 clutches of full sibs, 400 tested in each; every clutch trains its own model nearly alone.
+    # 24 clutches of full sibs, 400 tested in each; every clutch trains its own model.
     plan = PredictionPlan(choose="eggs", group="clutch")
     settings = Settings(lineages=1, eggs=(2000, 2000), stages=(Stage("test", capacity=400),), prediction=plan)
     program, founders = genomic([MODELS[0]], settings, founders=400, loci=1800, qtl=600, markers=1000)
@@ -172,5 +172,10 @@ def test_what_prediction_needs():
     program, founders = world(MODELS, settings_without(SETTINGS), founders=12)
     with pytest.raises(ValueError, match="markers and frequency are left out; prediction needs both"):
         make_program(founders.map, program.traits, SETTINGS)
+    with pytest.raises(ValueError, match="combine is worst; with prediction it must be sum"):
+        dataclasses.replace(SETTINGS, combine="worst")
+    program, founders = genomic(MODELS, SETTINGS, founders=12)
+    with pytest.raises(ValueError, match="family_weight is 3; it must be left out where prediction chooses among all"):
+        simulate(program, founders, constant_schedule(2, (1.0, 0.5), family_weight=3.0))
     with pytest.raises(ValueError, match="markers is 900; it must be from 1 to"):
         choose_markers(founders.haplotypes, 900, taken=np.asarray(program.traits.qtl), seed=1)
