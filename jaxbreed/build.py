@@ -1,7 +1,6 @@
 """From a scenario to a programme ready to run, and the run itself."""
 
 import dataclasses
-import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -9,25 +8,24 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
-from jaxbreed.battery import Battery
-from jaxbreed.effects import TraitModel, draw_traits
+from jaxbreed.effects import draw_traits
 from jaxbreed.founders import Founders, coalescent
 from jaxbreed.genetic_load import Load, draw_load
 from jaxbreed.genome import GeneticMap
 from jaxbreed.history import History
 from jaxbreed.index import within_share
 from jaxbreed.kernels import build_mutation
-from jaxbreed.markers import PredictionPlan, choose_markers
+from jaxbreed.markers import choose_markers
 from jaxbreed.optimum import check_limits
 from jaxbreed.panel import check_panel, read_panel
 from jaxbreed.policies import Known, schedule_by
 from jaxbreed.population import check_founders
 from jaxbreed.program import Program, Settings, make_program
-from jaxbreed.scenario import Correlation, Scenario
+from jaxbreed.rules import battery_of, correlations_of, settings_of, trait_models
+from jaxbreed.scenario import Scenario
 from jaxbreed.schedule import Schedule
 from jaxbreed.selection import check_families
 from jaxbreed.simulation import simulate
-from jaxbreed.stages import Stage
 from jaxbreed.traits import correlation_root, genetic_values
 
 
@@ -39,32 +37,6 @@ class Ready(NamedTuple):
     schedule: Schedule
 
 
-def settings_of(scenario: Scenario) -> Settings:
-    """The rules of a scenario, with the species' values where the scenario is silent.
-
-    Raises:
-      ValueError: naming the field, its value and what would be right.
-    """
-    preset, clutch, selection = scenario.preset, scenario.clutch, scenario.selection
-    return Settings(
-        lineages=scenario.programme.lineages,
-        eggs=_range(preset.eggs.value if clutch.eggs is None else clutch.eggs),
-        sires=_range(preset.sires.value if clutch.sires is None else clutch.sires),
-        paternity=clutch.paternity,
-        survival=preset.survival_captive.value if clutch.survival is None else clutch.survival,
-        tested=clutch.tested,
-        scope=selection.scope,
-        quota=selection.quota,
-        mating=selection.mating,
-        sexes=clutch.sexes,
-        stages=_stages(scenario),
-        prediction=_prediction(scenario),
-        combine="worst" if selection.policy == "culling" else "sum",
-        migration=selection.migration,
-        male_places=selection.male_places,
-    )
-
-
 def check(scenario: Scenario) -> None:
     """Everything that can be known to be wrong before founders are drawn.
 
@@ -73,14 +45,14 @@ def check(scenario: Scenario) -> None:
     """
     settings = settings_of(scenario)
     tables = scenario.trait_tables
-    _trait_models(scenario)
-    _battery(scenario)
+    trait_models(scenario)
+    battery_of(scenario)
     identity = np.eye(len(tables))
     weights = np.array([table.weight for table in tables.values()])
     schedule = _named(scenario, Known(weights, identity, identity, 0.5, 0.0, 1.0))
     check_limits(settings, schedule)
     check_families(settings, schedule)
-    for kind, matrix in _correlations(scenario)._asdict().items():
+    for kind, matrix in correlations_of(scenario)._asdict().items():
         field = f"correlations.{kind}"
         if matrix.shape != (len(tables), len(tables)):
             raise ValueError(f"{field} is a matrix of {matrix.shape}; it must have {len(tables)} rows and columns")
@@ -128,10 +100,10 @@ def prepare(scenario: Scenario, progress: Callable[[int, int], None] | None = No
         _check_loci(scenario, founders.map.loci, "the loci of the founders")
     else:
         founders = _draw_founders(scenario, _panel_size(scenario, settings), progress)
-    genome, correlations, seed = scenario.genome, _correlations(scenario), scenario.programme.seed
+    genome, correlations, seed = scenario.genome, correlations_of(scenario), scenario.programme.seed
     traits = draw_traits(
         founders.haplotypes,
-        _trait_models(scenario),
+        trait_models(scenario),
         correlations.genetic,
         qtl=genome.qtl,
         gamma_shape=genome.effect_shape,
@@ -152,7 +124,7 @@ def prepare(scenario: Scenario, progress: Callable[[int, int], None] | None = No
         interference=genome.interference,
         mutation=genome.mutation,
         load=load,
-        battery=_battery(scenario),
+        battery=battery_of(scenario),
         markers=markers,
         frequency=founders.frequencies,
     )
@@ -244,78 +216,8 @@ def expected_total_eggs(scenario: Scenario) -> int:
     return int(clutches * sum(settings.eggs) / 2)
 
 
-def _range(value: int | tuple[int, int]) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else value
-
-
 def _panel_size(scenario: Scenario, settings: Settings) -> int:
     return settings.animals * (1 if scenario.founders.shared else scenario.programme.replicates)
-
-
-class _Correlations(NamedTuple):
-    """Correlations between traits, (trait, trait)."""
-
-    genetic: npt.NDArray[np.float64]
-    residual: npt.NDArray[np.float64]
-    clutch: npt.NDArray[np.float64]
-
-
-def _correlations(scenario: Scenario) -> _Correlations:
-    given, traits = scenario.correlations, len(scenario.trait_tables)
-    genetic = scenario.preset.genetic_correlation.value if given.genetic is None else given.genetic
-    return _Correlations(*(_matrix(value, traits) for value in (genetic, given.residual, given.clutch)))
-
-
-def _trait_models(scenario: Scenario) -> list[TraitModel]:
-    tables = scenario.trait_tables
-    return [TraitModel(name, **table.model_dump(exclude={"weight", *_BEHAVIOUR})) for name, table in tables.items()]
-
-
-def _prediction(scenario: Scenario) -> PredictionPlan | None:
-    table = scenario.prediction
-    if table is None:
-        return None
-    if not scenario.founders.from_files and table.markers > scenario.genome.loci - scenario.genome.qtl:
-        most = scenario.genome.loci - scenario.genome.qtl
-        raise ValueError(
-            f"prediction.markers is {table.markers}; it must be at most {most}, genome.loci less genome.qtl"
-        )
-    return PredictionPlan(**table.model_dump(exclude={"markers"}))
-
-
-_BEHAVIOUR = ("ceiling", "gated_by", "changed_by")  # what a test shows of a trait
-
-
-def _stages(scenario: Scenario) -> tuple[Stage, ...]:
-    stages = []
-    for number, table in enumerate(scenario.stages, start=1):
-        try:
-            stages.append(Stage(**table.model_dump()))
-        except ValueError as error:
-            raise ValueError(f"stages.{number}.{error}") from None
-    if stages and scenario.test.sessions > 1:
-        raise ValueError(f"test.sessions is {scenario.test.sessions}; with stages, say it in the stages that test")
-    return tuple(stages)
-
-
-def _battery(scenario: Scenario) -> Battery | None:
-    """What a test shows, or None if it shows animals as they are."""
-    tables = scenario.trait_tables
-    if not any(getattr(table, field) for table in tables.values() for field in _BEHAVIOUR):
-        return None
-    if not scenario.stages:
-        name, field = next((n, f) for n, t in tables.items() for f in _BEHAVIOUR if getattr(t, f))
-        raise ValueError(f"traits.{name}.{field} needs animals that are followed one by one: say stages, one a test")
-
-    def matrix(field: str) -> tuple[tuple[float, ...], ...]:
-        for name, table in tables.items():
-            for other in getattr(table, field):
-                if other not in tables:
-                    raise ValueError(f"traits.{name}.{field} names {other}; it must name one of {', '.join(tables)}")
-        return tuple(tuple(getattr(table, field).get(other, 0.0) for other in tables) for table in tables.values())
-
-    ceiling = tuple(math.inf if table.ceiling is None else table.ceiling for table in tables.values())
-    return Battery(ceiling, matrix("gated_by"), matrix("changed_by"), scenario.test.group)
 
 
 def _draw_load(scenario: Scenario, founders: Founders, taken: npt.NDArray[np.int64]) -> Load | None:
@@ -326,12 +228,6 @@ def _draw_load(scenario: Scenario, founders: Founders, taken: npt.NDArray[np.int
         return draw_load(founders.haplotypes, taken=taken, seed=scenario.programme.seed, **table.model_dump())
     except ValueError as error:
         raise ValueError(f"load.{error}") from None
-
-
-def _matrix(correlation: Correlation, traits: int) -> npt.NDArray[np.float64]:
-    if isinstance(correlation, list):
-        return np.array(correlation, np.float64)
-    return np.where(np.eye(traits) == 1, 1.0, correlation)
 
 
 def _draw_founders(scenario: Scenario, panel: int, progress: Callable[[int, int], None] | None) -> Founders:

@@ -11,7 +11,7 @@ import pytest
 import xarray
 from founderfiles import at_rate, drawn, vcf, write_hapmap
 
-from jaxbreed.build import check, prepare, run, settings_of
+from jaxbreed.build import check, prepare, run
 from jaxbreed.effects import additive_traits
 from jaxbreed.founderfile import read_founders
 from jaxbreed.founders import Founders
@@ -19,6 +19,7 @@ from jaxbreed.genome import GeneticMap
 from jaxbreed.population import choose_founders
 from jaxbreed.program import Settings, make_program
 from jaxbreed.results import load, save
+from jaxbreed.rules import settings_of
 from jaxbreed.scenario import parse_scenario, read_scenario
 from jaxbreed.schedule import constant_schedule
 from jaxbreed.simulation import simulate

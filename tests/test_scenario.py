@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxbreed.build import check, expected_total_eggs, prepare, run, settings_of
+from jaxbreed.build import check, expected_total_eggs, prepare, run
+from jaxbreed.rules import settings_of
 from jaxbreed.scenario import ScenarioError, parse_scenario, read_scenario
 
 SCENARIOS = Path(__file__).parents[1] / "experiments" / "scenarios"

@@ -34,7 +34,7 @@ LAYERS = (
     {"generation"},
     {"history"},
     {"simulation", "results", "summary"},
-    {"panel"},
+    {"panel", "rules"},
     {"build", "figure", "progress", "doctor"},
     {"cli"},
 )
