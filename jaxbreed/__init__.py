@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from jaxbreed.build import prepare as prepare
     from jaxbreed.build import run as run
     from jaxbreed.cores import use_cores as use_cores
+    from jaxbreed.course import Course as Course
+    from jaxbreed.course import calibrate as calibrate
+    from jaxbreed.course import expected_course as expected_course
+    from jaxbreed.course import simulate_course as simulate_course
     from jaxbreed.effects import TraitModel as TraitModel
     from jaxbreed.effects import additive_traits as additive_traits
     from jaxbreed.effects import draw_traits as draw_traits
@@ -58,6 +62,7 @@ _HOME = {
     "battery": ("Battery",),
     "build": ("prepare", "run"),
     "cores": ("use_cores",),
+    "course": ("Course", "calibrate", "expected_course", "simulate_course"),
     "effects": ("TraitModel", "additive_traits", "draw_traits"),
     "figure": ("plot",),
     "founderfile": ("read_founders",),

@@ -24,7 +24,7 @@ class Families(NamedTuple):
     clutch: Array  # int32 (..., trait), effect of the clutch on its phenotypes, score units; one for all sires
 
 
-def lay(program: Program, population: Population, key: Array) -> Families:
+def lay(program: Program, population: Population, key: Array, tests: Array | None = None) -> Families:
     """Clutch sizes, sires, paternity and what a clutch shares.
 
     Clutch sizes and numbers of sires are uniform over their ranges. Successive sires' shares fall by the factor
@@ -36,6 +36,7 @@ def lay(program: Program, population: Population, key: Array) -> Families:
       program: the programme.
       population: the breeders.
       key: typed key (replicate,).
+      tests: int32 (), most animals tested of a clutch; None for as many as the programme says.
 
     Returns:
       The families.
@@ -54,7 +55,7 @@ def lay(program: Program, population: Population, key: Array) -> Families:
         clutch = jnp.round(laid).astype(jnp.int32)
 
     cumulative = jnp.asarray(cumulative_shares(settings), jnp.float32)[sires]
-    entering = settings.entering
+    entering = settings.entering if tests is None else tests
     tested = clutch if entering is None else jnp.minimum(clutch, entering)
     dam = jnp.broadcast_to(jnp.arange(lineages)[:, None], (replicates, lineages, most))
     sire = jnp.broadcast_to(jnp.asarray(sire_places(settings)), (replicates, lineages, most))

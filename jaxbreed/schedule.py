@@ -27,6 +27,8 @@ class Schedule:
         from it. None, as 1, takes animals as they are; 0 compares them with their sibs alone.
       inbreeding_rate: float32 (generation,), largest rate of inbreeding, for selection by optimum contributions;
         infinity for truncation, without a limit. None: no generation has a limit.
+      tests: int32 (generation,), animals tested of each clutch, in programmes without stages. None: as many as the
+        programme says.
     """
 
     weights: Array
@@ -34,6 +36,7 @@ class Schedule:
     males: Array
     family_weight: Array | None = None
     inbreeding_rate: Array | None = None
+    tests: Array | None = None
 
     @property
     def generations(self) -> int:
@@ -60,6 +63,7 @@ def constant_schedule(
     males: int = 2**30,
     family_weight: float = 1.0,
     inbreeding_rate: float | None = None,
+    tests: int | None = None,
 ) -> Schedule:
     """The same decisions in every generation.
 
@@ -70,6 +74,7 @@ def constant_schedule(
       males: see `Schedule`; the default fills every place with another male.
       family_weight: see `Schedule`.
       inbreeding_rate: see `Schedule`; None for truncation.
+      tests: see `Schedule`; None for as many as the programme says.
 
     Returns:
       The schedule.
@@ -90,10 +95,13 @@ def constant_schedule(
         raise ValueError(f"family_weight is {family_weight:g}; it must be from 0 to 1000")
     if inbreeding_rate is not None and not 0.0 < inbreeding_rate < 1.0:
         raise ValueError(f"inbreeding_rate is {inbreeding_rate:g}; it must be above 0 and below 1, or left out")
+    if tests is not None and tests < 1:
+        raise ValueError(f"tests is {tests}; at least 1 animal of each clutch must be tested")
     return Schedule(
         weights=jnp.broadcast_to(jnp.asarray(given), (generations, given.shape[-1])),
         fraction=jnp.full(generations, fraction, jnp.float32),
         males=jnp.full(generations, males, jnp.int32),
         family_weight=None if family_weight == 1.0 else jnp.full(generations, family_weight, jnp.float32),
         inbreeding_rate=None if inbreeding_rate is None else jnp.full(generations, inbreeding_rate, jnp.float32),
+        tests=None if tests is None else jnp.full(generations, tests, jnp.int32),
     )

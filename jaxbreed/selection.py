@@ -21,12 +21,13 @@ class Chosen(NamedTuple):
     alive: Array  # bool (..., place); False where there was no animal left to choose
 
 
-def candidates_kept(settings: Settings, fraction: float) -> int:
+def candidates_kept(settings: Settings, fraction: float, tests: int | None = None) -> int:
     """How many animals of each sex the sweep must remember of each family.
 
     Args:
       settings: the rules.
       fraction: the largest selected fraction of the schedule.
+      tests: the most animals of a clutch that the schedule tests; None for as many as the programme says.
 
     Returns:
       Enough for the places to fill and, when breeders are drawn from a selected fraction, for that whole fraction
@@ -34,9 +35,10 @@ def candidates_kept(settings: Settings, fraction: float) -> int:
     """
     needed = max(settings.parents_needed)
     groups = 1 if settings.scope == "within" else settings.lineages
-    pool = int(fraction * settings.most_tested / 2 * groups) + 1
+    tested = settings.most_tested if tests is None else min(tests, settings.eggs[1])
+    pool = int(fraction * tested / 2 * groups) + 1
     # A family has about half its animals of each sex; 6 SD more than half cannot happen.
-    most = int(settings.most_tested / 2 + 3 * settings.most_tested**0.5) + 1
+    most = int(tested / 2 + 3 * tested**0.5) + 1
     return max(1, min(max(needed, pool), most))
 
 
@@ -52,6 +54,27 @@ def check_families(settings: Settings, schedule: Schedule) -> None:
         raise ValueError(
             f'family_weight is {weight:g}; it must be left out where prediction chooses among all "eggs", since a '
             "prediction weighs families by itself"
+        )
+
+
+def check_tests(settings: Settings, schedule: Schedule) -> None:
+    """What else numbers of tests ask for.
+
+    Raises:
+      ValueError: naming the field, its value and what would be right.
+    """
+    if schedule.tests is None:
+        return
+    tests = np.asarray(schedule.tests)
+    if settings.stages:
+        raise ValueError(f"tests is {tests[0]}; it must be left out where stages say who is tested")
+    if tests.shape != (schedule.generations,):
+        raise ValueError(f"tests has {tests.size} generations; the schedule has {schedule.generations}")
+    groups = 1 if settings.scope == "within" else settings.lineages
+    fewest = -(-2 * max(settings.parents_needed) // groups)
+    if tests.min() < fewest:
+        raise ValueError(
+            f"tests is {tests.min()}; it must be at least {fewest} of each clutch, for parents of either sex"
         )
 
 

@@ -7,9 +7,10 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpy.typing as npt
 from jax import Array
 
-from jaxbreed.clutch import lay
+from jaxbreed.clutch import Families, lay
 from jaxbreed.founders import Founders
 from jaxbreed.generation import Decision, Round, first_incomplete, generation
 from jaxbreed.genomics import Knowledge
@@ -19,7 +20,7 @@ from jaxbreed.pedigree import founder_kinship
 from jaxbreed.population import Population, choose_founders, founder_names
 from jaxbreed.program import Program
 from jaxbreed.schedule import Schedule
-from jaxbreed.selection import candidates_kept, check_families
+from jaxbreed.selection import candidates_kept, check_families, check_tests
 from jaxbreed.traits import genetic_values
 from jaxbreed.variance import expected_eggs_jit
 
@@ -36,6 +37,7 @@ def simulate(
     shared_founders: bool = False,
     on_generation: Callable[[History], None] | None = None,
     on_eggs: Callable[[int], None] | None = None,
+    on_families: Callable[[Population, Families], None] | None = None,
 ) -> History:
     """Runs a programme.
 
@@ -50,6 +52,7 @@ def simulate(
       shared_founders: True starts all replicates from the same founders, False gives each its own.
       on_generation: called after each generation with the history so far, for example to save it.
       on_eggs: called with numbers of eggs finished, for a progress bar.
+      on_families: called in each generation with the breeders and the eggs they lay.
 
     Returns:
       The history; generation 0 is the founders' progeny, and the last generation's eggs are expected, not laid out.
@@ -73,21 +76,20 @@ def simulate(
         raise ValueError(f"the schedule weighs no trait in generation {silent[0]}; at least one weight must not be 0")
     check_limits(settings, schedule)
     check_families(settings, schedule)
+    check_tests(settings, schedule)
     limits = schedule.inbreeding_rate
     rates = [math.inf] * schedule.generations if limits is None else np.asarray(limits, np.float64).tolist()
-    numbers = choose_founders(founders.individuals, settings, replicates, shared=shared_founders, seed=seed)
-    low, high = seed & 0xFFFFFFFF, seed >> 32
-    seed_words = jnp.array([low, high], jnp.uint32)
-    # Without 64-bit integers jax.random.key takes the lower word only.
-    root = jax.random.key(low) if high == 0 else jax.random.fold_in(jax.random.key(low), high)
-    population = _start(program, founders.haplotypes[numbers], numbers, seed_words)
+    population, numbers, root = first_breeders(program, founders, replicates, seed, shared_founders)
     history = empty_history(program, schedule, replicates)
     history.founders, history.founder_numbers = founders, numbers
-    kept = candidates_kept(settings, float(np.asarray(schedule.fraction).max()))
+    most_tests = None if schedule.tests is None else int(np.asarray(schedule.tests).max())
+    kept = candidates_kept(settings, float(np.asarray(schedule.fraction).max()), most_tests)
     knowledge: Knowledge | None = None
     for g in range(schedule.generations + 1):
         key_lay, key_breed = _keys(root, replicates, g)
-        families = _lay(program, population, key_lay)
+        families = _lay(program, population, key_lay, tests_of(schedule, g))
+        if on_families is not None:
+            on_families(population, families)
         record_eggs(history, g, expected_eggs_jit(program, population.haplotypes, families.eggs), families, population)
         if g < schedule.generations:
             decision = _row(schedule, rates, g)
@@ -102,6 +104,32 @@ def simulate(
         if on_generation is not None:
             on_generation(history)
     return history
+
+
+def first_breeders(
+    program: Program, founders: Founders, replicates: int, seed: int, shared_founders: bool
+) -> tuple[Population, npt.NDArray[np.int64], Array]:
+    """Deals out the founders.
+
+    Returns:
+      The first breeders, their numbers in the panel (replicate, animal), and the key of everything random.
+    """
+    numbers = choose_founders(founders.individuals, program.settings, replicates, shared=shared_founders, seed=seed)
+    low, high = seed & 0xFFFFFFFF, seed >> 32
+    seed_words = jnp.array([low, high], jnp.uint32)
+    # Without 64-bit integers jax.random.key takes the lower word only.
+    root = jax.random.key(low) if high == 0 else jax.random.fold_in(jax.random.key(low), high)
+    return _start(program, founders.haplotypes[numbers], numbers, seed_words), numbers, root
+
+
+def first_families(program: Program, population: Population, root: Array, tests: Array | None = None) -> Families:
+    """The eggs that the first breeders lay: those of generation 0."""
+    return _lay(program, population, _keys(root, len(population.name), 0)[0], tests)
+
+
+def tests_of(schedule: Schedule, g: int) -> Array | None:
+    """Most animals tested of a clutch in generation g; the last generation's eggs are only expected."""
+    return None if schedule.tests is None else schedule.tests[min(g, schedule.generations - 1)]
 
 
 def _row(schedule: Schedule, rates: list[float], g: int) -> Decision:

@@ -24,7 +24,8 @@ LAYERS = (
     {"vcf"},
     {"vcf_writer", "founderfile"},
     {"population", "variance", "statistics"},
-    {"clutch", "selection"},
+    {"clutch", "selection", "recursion"},
+    {"units", "trajectory"},
     {"testing", "candidates", "merit"},
     {"genomics"},
     {"screening"},
@@ -35,6 +36,7 @@ LAYERS = (
     {"history"},
     {"simulation", "results", "summary"},
     {"panel", "rules"},
+    {"course"},
     {"build", "figure", "progress", "doctor"},
     {"cli"},
 )

@@ -1,0 +1,328 @@
+"""What an objective sees of a run, simulated or expected by theory, with gradients with respect to the schedule."""
+
+import dataclasses
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
+from jax import Array
+
+from jaxbreed.clutch import Families
+from jaxbreed.founders import Founders
+from jaxbreed.population import Population
+from jaxbreed.program import Program
+from jaxbreed.recursion import Levers, Measured, Moments, Real
+from jaxbreed.schedule import Schedule
+from jaxbreed.simulation import first_breeders, first_families, simulate, tests_of
+from jaxbreed.trajectory import Followed, backward, follow, measure_response
+from jaxbreed.units import Units, build_units, moments_of
+
+Floats = npt.NDArray[np.float64]
+_ROUNDING = 0xC0DE  # sets rounding apart from every other use of the seed
+
+
+class Course(NamedTuple):
+    """A run as an objective sees it. Leading axis (replicate,)."""
+
+    gain: Real  # (replicate, generation + 1, trait), founder phenotypic SD; 0 in generation 0
+    variance: Real  # (replicate, generation + 1, trait), genetic variance of the eggs, squared founder phenotypic SD
+    inbreeding: Real  # (replicate, generation + 1), F of the eggs
+    entropy: Real  # (replicate, generation), of order 2 of the parents' contributions: -ln sum c^2
+    eggs: Real  # (replicate, generation), laid
+    tests: Real  # (replicate, generation), animals tested
+
+
+def simulate_course(
+    program: Program,
+    founders: Founders,
+    schedule: Schedule,
+    *,
+    replicates: int = 1,
+    seed: int = 0,
+    shared_founders: bool = False,
+) -> Course:
+    """Simulates a programme; `jax.grad` with respect to the schedule works.
+
+    The value is that of the simulation, with hard truncation. The gradient goes back through the Jacobians of the
+    theory of one generation (`jaxbreed.recursion`), taken along the simulated trajectory: means and covariances of the
+    genes that the real parents carry, their kinship, and the response that selection really had. It costs no more
+    memory for larger clutches. Numbers of males and tests may be real: they are rounded up or down at random, the same
+    way for the same seed.
+
+    Args:
+      program: the programme.
+      founders: its founders.
+      schedule: the decisions; real arrays where a gradient is wanted.
+      replicates: see `jaxbreed.simulate`.
+      seed: see `jaxbreed.simulate`.
+      shared_founders: see `jaxbreed.simulate`.
+
+    Returns:
+      The course, float32.
+
+    Raises:
+      ValueError: see `jaxbreed.simulate`; or the function is being compiled (`jax.jit`), which it cannot be.
+      RuntimeError: a lineage died out.
+    """
+    return _course(schedule, _Simulated(program, founders, replicates, seed, shared_founders))
+
+
+def expected_course(
+    program: Program,
+    founders: Founders,
+    schedule: Schedule,
+    *,
+    replicates: int = 1,
+    seed: int = 0,
+    shared_founders: bool = False,
+    calibration: Measured | None = None,
+) -> Course:
+    """The same by theory: a recursion of means and covariances from the same founders, without eggs.
+
+    Args:
+      program: the programme.
+      founders: its founders.
+      schedule: the decisions.
+      replicates: see `jaxbreed.simulate`.
+      seed: see `jaxbreed.simulate`.
+      shared_founders: see `jaxbreed.simulate`.
+      calibration: what a simulation told, from `calibrate`, leading axes (generation,); None for nothing.
+
+    Returns:
+      The course, float32; `jax.grad` with respect to the schedule is that of the theory, in double precision.
+    """
+    return _course(schedule, _Expected(program, founders, replicates, seed, shared_founders, calibration))
+
+
+def calibrate(
+    program: Program,
+    founders: Founders,
+    schedule: Schedule,
+    *,
+    replicates: int = 1,
+    seed: int = 0,
+    shared_founders: bool = False,
+) -> tuple[Course, Measured]:
+    """Simulates, and measures by how much selection moves real eggs more or less than theory says.
+
+    Returns:
+      The simulated course, and what to give to `expected_course`.
+    """
+    course, kept = _Simulated(program, founders, replicates, seed, shared_founders).forward(schedule)
+    return course, kept.measured
+
+
+class _Kept(NamedTuple):
+    """What the way back needs."""
+
+    schedule: Schedule
+    units: Units
+    states: Moments  # leading axes (generation + 1, replicate)
+    levers: Levers  # leading axis (generation,)
+    measured: Measured  # leading axis (generation,)
+
+
+@jax.tree_util.register_static
+class _Opaque:
+    """Carries anything from the way there to the way back, untouched."""
+
+    def __init__(self, kept: _Kept) -> None:
+        self.kept = kept
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Simulated:
+    program: Program
+    founders: Founders
+    replicates: int
+    seed: int
+    shared: bool
+
+    def forward(self, schedule: Schedule) -> tuple[Course, _Kept]:
+        units = build_units(self.program, self.founders.frequencies)
+        states: list[tuple[Moments, Floats]] = []
+
+        def on_families(population: Population, families: Families) -> None:
+            origin = states[0][0].mean if states else None
+            states.append((moments_of(self.program, units, population, families, origin), _entropy(families)))
+
+        whole = whole_numbers(schedule, self.seed)
+        history = simulate(
+            self.program,
+            self.founders,
+            whole,
+            replicates=self.replicates,
+            seed=self.seed,
+            shared_founders=self.shared,
+            on_families=on_families,
+        )
+        rounds = schedule.generations
+        course = Course(
+            gain=history["gain"],
+            variance=history["genetic_variance"] / history.sd_phenotypic**2,
+            inbreeding=history["inbreeding"],
+            entropy=np.stack([entropy for _, entropy in states[1:]], axis=1),
+            eggs=history["eggs"][:, :rounds],
+            tests=history["tests"][:, :rounds],
+        )
+        path = Moments(*(np.stack(part) for part in zip(*(state for state, _ in states), strict=True)))
+        levers = levers_of(self.program, schedule)
+        with jax.enable_x64(True):
+            measured = measure_response(units.world, path, levers, self.program.settings.prediction is not None)
+        return _single(course), _Kept(schedule, units, path, levers, measured)
+
+    def backward(self, kept: _Kept, cotangent: Course) -> Schedule:
+        return _schedule_cotangent(self.program, kept, cotangent)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Expected:
+    program: Program
+    founders: Founders
+    replicates: int
+    seed: int
+    shared: bool
+    calibration: Measured | None
+
+    def forward(self, schedule: Schedule) -> tuple[Course, _Kept]:
+        program, rounds = self.program, schedule.generations
+        units = build_units(program, self.founders.frequencies)
+        whole = whole_numbers(schedule, self.seed)
+        population, _, root = first_breeders(program, self.founders, self.replicates, self.seed, self.shared)
+        families = first_families(program, population, root, tests_of(whole, 0))
+        start, levers = moments_of(program, units, population, families), levers_of(program, schedule)
+        with jax.enable_x64(True):
+            measured = self.calibration
+            if measured is None:
+                measured = Measured(np.ones(rounds), np.full(rounds, np.nan))
+            states, seen = follow(units.world, start, levers, measured)
+            path, seen = jax.tree.map(np.asarray, (states, seen))
+        laid = program.settings.lineages * sum(program.settings.eggs) / 2
+        shape = (self.replicates, rounds)
+        tests = np.broadcast_to(levers.tests * program.settings.lineages, shape)
+        course = Course(seen.gain, seen.variance, seen.inbreeding, seen.entropy, np.full(shape, laid), tests)
+        return _single(course), _Kept(schedule, units, path, levers, measured)
+
+    def backward(self, kept: _Kept, cotangent: Course) -> Schedule:
+        return _schedule_cotangent(self.program, kept, cotangent)
+
+
+_Run = _Simulated | _Expected
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+def _course(schedule: Schedule, run: _Run) -> Course:
+    return run.forward(_concrete(schedule))[0]
+
+
+def _forward(schedule: Schedule, run: _Run) -> tuple[Course, _Opaque]:
+    course, kept = run.forward(_concrete(schedule))
+    return course, _Opaque(kept)
+
+
+def _backward(run: _Run, kept: _Opaque, cotangent: Course) -> tuple[Schedule]:
+    return (run.backward(kept.kept, cotangent),)
+
+
+_course.defvjp(_forward, _backward)
+
+
+def _concrete(schedule: Schedule) -> Schedule:
+    try:
+        return jax.tree.map(np.asarray, schedule)
+    except jax.errors.TracerArrayConversionError:
+        raise ValueError(
+            "the schedule is being compiled; call the gradient of a simulation as it is, without jax.jit or jax.vmap"
+        ) from None
+
+
+def _single(course: Course) -> Course:
+    return Course(*(jnp.asarray(np.asarray(x), jnp.float32) for x in course))
+
+
+def _entropy(families: Families) -> Floats:
+    """Entropy of order 2 of the parents' contributions to the eggs, (replicate,)."""
+    eggs, sire = np.asarray(families.eggs, np.float64), np.asarray(families.sire)
+    share = eggs / eggs.sum((1, 2), keepdims=True)
+    squares = (share.sum(2) ** 2).sum(1)
+    for r in range(len(share)):
+        squares[r] += (np.bincount(sire[r].reshape(-1), share[r].reshape(-1)) ** 2).sum()
+    return np.asarray(-np.log(squares / 4))
+
+
+def levers_of(program: Program, schedule: Schedule) -> Levers:
+    """The schedule as the theory takes it, float64, leading axis (generation,)."""
+    settings, rounds = program.settings, schedule.generations
+
+    def given(value: Any, otherwise: float) -> Floats:
+        return np.full(rounds, otherwise) if value is None else np.asarray(value, np.float64)
+
+    survivors = sum(settings.eggs) / 2 * settings.survival
+    plan = settings.prediction
+    candidates = min(settings.most_tested, survivors)
+    if plan is not None and plan.choose == "eggs":
+        candidates = survivors
+    return Levers(
+        weights=given(schedule.weights, 0.0),
+        fraction=given(schedule.fraction, 0.0),
+        males=given(schedule.males, 2.0**30),
+        family_weight=given(schedule.family_weight, 1.0),
+        tests=np.minimum(given(schedule.tests, candidates), survivors),
+    )
+
+
+def _schedule_cotangent(program: Program, kept: _Kept, cotangent: Course) -> Schedule:
+    with jax.enable_x64(True):
+        seen = (cotangent.gain, cotangent.variance, cotangent.inbreeding, cotangent.entropy)
+        double = Followed(*(np.asarray(x, np.float64) for x in seen))
+        of = backward(kept.units.world, kept.states, kept.levers, kept.measured, double)
+        of = jax.tree.map(np.asarray, of)
+    # Tests are counted, too: a clutch more or less of them.
+    survivors = sum(program.settings.eggs) / 2 * program.settings.survival
+    of = of._replace(tests=of.tests + program.settings.lineages * np.asarray(cotangent.tests, np.float64).sum(0))
+    if kept.schedule.tests is not None:
+        of = of._replace(tests=np.where(np.asarray(kept.schedule.tests) < survivors, of.tests, 0.0))
+
+    def like(name: str, value: Floats | None) -> Any:
+        leaf = getattr(kept.schedule, name)
+        if leaf is None or not np.issubdtype(np.asarray(leaf).dtype, np.floating):
+            return None
+        return jnp.zeros_like(leaf) if value is None else jnp.asarray(value, leaf.dtype)
+
+    return Schedule(
+        weights=like("weights", of.weights),
+        fraction=like("fraction", of.fraction),
+        males=like("males", of.males),
+        family_weight=like("family_weight", of.family_weight),
+        inbreeding_rate=like("inbreeding_rate", None),
+        tests=like("tests", of.tests),
+    )
+
+
+def whole_numbers(schedule: Schedule, seed: int) -> Schedule:
+    """Rounds numbers of males and tests up or down at random, so that the mean is right.
+
+    Args:
+      schedule: with real or whole numbers.
+      seed: the same seed rounds the same way, and a larger number never rounds lower.
+
+    Returns:
+      The schedule with int32 numbers.
+    """
+    luck = np.random.default_rng(np.random.SeedSequence([seed, _ROUNDING])).random((2, schedule.generations))
+
+    def whole(value: Any, luck: Floats) -> Array | None:
+        if value is None:
+            return None
+        array = np.asarray(value)
+        if np.issubdtype(array.dtype, np.floating):
+            array = np.floor(np.minimum(array.astype(np.float64), 2.0**30) + luck)
+        return jnp.asarray(array, jnp.int32)
+
+    males = whole(schedule.males, luck[0])
+    assert males is not None
+    leaves = jax.tree.map(jnp.asarray, schedule)
+    return dataclasses.replace(leaves, males=jnp.maximum(males, 1), tests=whole(schedule.tests, luck[1]))

@@ -1,0 +1,175 @@
+"""Gradients with respect to the schedule: the theory against finite differences of itself, and of simulations."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxbreed as jb
+from jaxbreed.course import levers_of, whole_numbers
+from jaxbreed.recursion import Measured, selected
+from jaxbreed.trajectory import follow
+from jaxbreed.units import build_units, moments_of
+
+GENERATIONS, REPLICATES = 3, 12
+
+
+def programme(lineages=4, eggs=240, **changes):
+    genetic_map = jb.GeneticMap.uniform(chromosomes=6, loci=48, length_morgan=0.5)
+    settings = jb.Settings(lineages=lineages, eggs=(eggs, eggs), **changes)
+    founders = jb.Founders.from_frequencies(np.full(48, 0.5), genetic_map, settings.animals * REPLICATES, seed=2)
+    correlation = np.array([[1.0, -0.3], [-0.3, 1.0]])
+    traits = jb.additive_traits(founders.haplotypes, ["a", "b"], [0.5, 0.3], correlation, qtl=48)
+    return jb.make_program(genetic_map, traits, settings), founders
+
+
+@pytest.fixture(scope="module")
+def small():
+    return programme(sires=(2, 2), scope="across")
+
+
+def schedule(angle, **changes):
+    plain = jb.constant_schedule(GENERATIONS, [1.0, 1.0])
+    weights = jnp.stack([jnp.cos(angle), jnp.sin(angle)], axis=1)
+    return dataclasses.replace(plain, weights=weights, **changes)
+
+
+def soft_minimum(course):
+    return -jnp.log(jnp.exp(-course.gain[:, -1]).mean(-1)).mean()
+
+
+def test_gradients_of_theory_are_its_finite_differences(small):
+    program, founders = small
+
+    def value(angle, males, tests, family_weight, fraction):
+        plan = schedule(angle, males=males, tests=tests, family_weight=family_weight, fraction=fraction)
+        course = jb.expected_course(program, founders, plan, replicates=2, seed=1)
+        return (
+            soft_minimum(course)
+            - 2 * course.inbreeding[:, -1].mean()
+            + 0.1 * course.entropy.sum(1).mean()
+            + (0.2 * course.variance[:, 1:].sum((1, 2)).mean() + 1e-3 * course.tests.mean())
+        )
+
+    rows = jnp.arange(GENERATIONS)
+    point = (0.4 + 0.2 * rows, 5.0 + rows, 100.0 + 5 * rows, 0.8 + 0.1 * rows, 0.05 + 0.01 * rows)
+    gradient = jax.grad(value, argnums=range(5))(*(x.astype(jnp.float32) for x in point))
+    # In double precision, through the same recursion.
+    units = build_units(program, founders.frequencies)
+    with jax.enable_x64(True):
+        start = first_moments(program, founders, units, 2)
+
+        def exact(point):
+            names = ("males", "tests", "family_weight", "fraction")
+            plan = schedule(point[0], **dict(zip(names, point[1:], strict=True)))
+            levers = levers_of(program, jax.tree.map(np.asarray, plan))
+            nothing = Measured(np.ones(GENERATIONS), np.full(GENERATIONS, np.nan))
+            _, seen = follow(units.world, start, levers, nothing)
+            gain = np.asarray(seen.gain)[:, -1]
+            return (
+                -np.log(np.exp(-gain).mean(-1)).mean()
+                - 2 * np.asarray(seen.inbreeding)[:, -1].mean()
+                + 0.1 * np.asarray(seen.entropy).sum(1).mean()
+                + 0.2 * np.asarray(seen.variance)[:, 1:].sum((1, 2)).mean()
+                + 1e-3 * program.settings.lineages * np.asarray(point[2]).mean()
+            )
+
+        base = [np.asarray(x, np.float64) for x in point]
+        for lever, values in enumerate(base):
+            for g in range(GENERATIONS):
+                step = 1e-4 * max(1.0, abs(values[g]))
+                sides = []
+                for sign in (1, -1):
+                    moved = [x.copy() for x in base]
+                    moved[lever][g] += sign * step
+                    sides.append(exact([jnp.asarray(x) for x in moved]))
+                difference = (sides[0] - sides[1]) / (2 * step)
+                assert gradient[lever][g] == pytest.approx(difference, rel=2e-4, abs=2e-6), (lever, g)
+
+
+def first_moments(program, founders, units, replicates):
+    from jaxbreed.simulation import first_breeders, first_families
+
+    population, _, root = first_breeders(program, founders, replicates, 1, False)
+    return moments_of(program, units, population, first_families(program, population, root, jnp.int32(100)))
+
+
+def test_value_is_that_of_the_simulation(small):
+    program, founders = small
+    plan = schedule(jnp.full(GENERATIONS, 0.3))
+    course = jb.simulate_course(program, founders, plan, replicates=REPLICATES, seed=3)
+    history = jb.simulate(program, founders, plan, replicates=REPLICATES, seed=3)
+    assert np.allclose(course.gain, history["gain"], atol=1e-6)
+    assert np.allclose(course.inbreeding, history["inbreeding"], atol=1e-6)
+    # Four dams with a quarter of the eggs each, eight places for sires with an eighth: all parents different.
+    assert np.asarray(course.entropy) == pytest.approx(-np.log(0.25 * (1 / 4 + 1 / 8)), abs=0.2)
+    assert (np.asarray(course.tests) == np.asarray(course.eggs)).all()
+
+
+@pytest.mark.parametrize("setting", [{"scope": "across", "sires": (2, 2)}, {"scope": "within", "mating": "random"}])
+def test_costate_points_where_the_simulation_climbs(setting):
+    program, founders = programme(lineages=8, **setting)
+    angle = jnp.array([0.2, 0.7, 1.2])  # turned the wrong way: sensitivities of both signs
+
+    def value(angle, seed):
+        return soft_minimum(
+            jb.simulate_course(program, founders, schedule(angle), replicates=REPLICATES // 2, seed=seed)
+        )
+
+    seeds, reach = range(12), 0.25
+    costate = np.mean([jax.grad(value)(angle, seed) for seed in seeds], axis=0)
+    differences = np.array(
+        [
+            [(value(angle.at[g].add(reach), s) - value(angle.at[g].add(-reach), s)) / (2 * reach) for s in seeds]
+            for g in range(GENERATIONS)
+        ]
+    )
+    slope, error = differences.mean(1), differences.std(1) / len(seeds) ** 0.5
+    cosine = costate @ slope / np.linalg.norm(costate) / np.linalg.norm(slope)
+    assert np.linalg.norm(slope) > 8 * error.max()  # there is something to point at
+    assert cosine > 0.95
+    assert 0.75 < np.linalg.norm(costate) / np.linalg.norm(slope) < 1.35
+
+
+def test_real_numbers_are_rounded_at_random_without_bias():
+    plan = dataclasses.replace(
+        jb.constant_schedule(2, [1.0]), males=jnp.array([2.25, 7.0]), tests=jnp.array([10.5, 20.0])
+    )
+    drawn = [whole_numbers(plan, seed) for seed in range(4000)]
+    males, tests = (np.array([getattr(x, name) for x in drawn]) for name in ("males", "tests"))
+    assert set(np.unique(males[:, 0])) == {2, 3}
+    assert males.mean(0)[0] == pytest.approx(2.25, abs=5 * np.sqrt(0.25 * 0.75 / 4000))
+    assert tests.mean(0)[0] == pytest.approx(10.5, abs=5 * 0.5 / np.sqrt(4000))
+    assert (males[:, 1] == 7).all()
+    assert (tests[:, 1] == 20).all()
+    # More is never fewer, with the same seed: differences keep their sign.
+    more = dataclasses.replace(plan, males=plan.males + 0.3)
+    assert all((np.asarray(whole_numbers(more, s).males) >= males[s]).all() for s in range(200))
+
+
+def test_intensity_is_that_of_order_statistics():
+    rng = np.random.default_rng(5)
+    for count, candidates in ((1, 20), (1, 240), (2, 60), (5, 50), (30, 1000)):
+        drawn = -np.sort(-rng.normal(size=(20_000, candidates)))[:, :count].mean(1)
+        with jax.enable_x64(True):
+            i, _ = selected(jnp.asarray(float(count)), jnp.asarray(float(candidates)))
+        assert float(i) == pytest.approx(drawn.mean(), abs=0.012 + 5 * drawn.std() / np.sqrt(len(drawn)))
+
+
+def test_a_schedule_that_is_being_compiled_is_refused(small):
+    program, founders = small
+    with pytest.raises(ValueError, match="without jax"):
+        jax.jit(lambda x: jb.expected_course(program, founders, schedule(x)).gain)(jnp.zeros(GENERATIONS))
+
+
+def test_numbers_of_tests_bind_and_bad_ones_are_refused(small):
+    program, founders = small
+    plan = dataclasses.replace(schedule(jnp.zeros(GENERATIONS)), tests=jnp.array([50, 240, 100]))
+    history = jb.simulate(program, founders, plan, replicates=2, seed=3)
+    assert history["tests"][:, :GENERATIONS].tolist() == [[200, 960, 400]] * 2
+    with pytest.raises(ValueError, match="tests is 1; it must be at least"):
+        jb.simulate(program, founders, dataclasses.replace(plan, tests=jnp.array([50, 1, 9])))
+    with pytest.raises(ValueError, match="tests has 2 generations; the schedule has 3"):
+        jb.simulate(program, founders, dataclasses.replace(plan, tests=jnp.array([50, 50])))
