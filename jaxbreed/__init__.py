@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jaxbreed.battery import Battery as Battery
+    from jaxbreed.budget import expected_cost as expected_cost
     from jaxbreed.build import prepare as prepare
     from jaxbreed.build import run as run
     from jaxbreed.cores import use_cores as use_cores
+    from jaxbreed.costs import Prices as Prices
     from jaxbreed.course import Course as Course
     from jaxbreed.course import calibrate as calibrate
     from jaxbreed.course import expected_course as expected_course
@@ -60,8 +62,10 @@ __version__ = version("jaxbreed")
 
 _HOME = {
     "battery": ("Battery",),
+    "budget": ("expected_cost",),
     "build": ("prepare", "run"),
     "cores": ("use_cores",),
+    "costs": ("Prices",),
     "course": ("Course", "calibrate", "expected_course", "simulate_course"),
     "effects": ("TraitModel", "additive_traits", "draw_traits"),
     "figure": ("plot",),

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
+from jaxbreed.budget import check_budget
 from jaxbreed.effects import draw_traits
 from jaxbreed.founders import Founders, coalescent
 from jaxbreed.genetic_load import Load, draw_load
@@ -21,7 +22,7 @@ from jaxbreed.panel import check_panel, read_panel
 from jaxbreed.policies import Known, schedule_by
 from jaxbreed.population import check_founders
 from jaxbreed.program import Program, Settings, make_program
-from jaxbreed.rules import battery_of, correlations_of, settings_of, trait_models
+from jaxbreed.rules import battery_of, correlations_of, prices_of, settings_of, trait_models
 from jaxbreed.scenario import Scenario
 from jaxbreed.schedule import Schedule
 from jaxbreed.selection import check_families
@@ -51,6 +52,7 @@ def check(scenario: Scenario) -> None:
     weights = np.array([table.weight for table in tables.values()])
     schedule = _named(scenario, Known(weights, identity, identity, 0.5, 0.0, 1.0))
     check_limits(settings, schedule)
+    check_budget(settings, prices_of(scenario), males=scenario.selection.males)
     check_families(settings, schedule)
     for kind, matrix in correlations_of(scenario)._asdict().items():
         field = f"correlations.{kind}"
@@ -204,6 +206,7 @@ def run(
         replicates=scenario.programme.replicates,
         seed=scenario.programme.seed,
         shared_founders=scenario.founders.shared,
+        prices=prices_of(scenario),
         on_generation=on_generation,
         on_eggs=on_eggs,
     )

@@ -7,11 +7,13 @@ import numpy as np
 import numpy.typing as npt
 
 from jaxbreed.clutch import Families
+from jaxbreed.costs import ITEMS, Prices
 from jaxbreed.founders import Founders
 from jaxbreed.generation import Round
 from jaxbreed.population import Population
 from jaxbreed.program import Program
 from jaxbreed.schedule import Schedule
+from jaxbreed.stages import Stage
 from jaxbreed.statistics import index_statistics
 from jaxbreed.variance import Expected
 
@@ -70,8 +72,13 @@ VARIABLES: dict[str, tuple[tuple[str, ...], str, str]] = {
     "tests": ((), "animals", "animals tested"),
     "sessions": ((), "sessions", "test sessions"),
     "entered": (("stage",), "animals", "eggs or animals that entered each stage"),
+    "cost": ((), "currency", "cost of what was done in a generation"),
+    "cost_of": (("item",), "currency", "cost of what was done in a generation, by what was paid for"),
+    "paid_for": (("item",), "1", "what was paid for: eggs, genotypes, animals reared, test sessions, parents"),
 }
-_COUNTS = ("eggs", "survivors", "tests", "sessions", "entered")
+_COUNTS = ("eggs", "survivors", "tests", "sessions", "entered", "paid_for")
+WITH_PRICES = ("cost", "cost_of", "paid_for")
+"""Variables that are there where prices are known."""
 
 
 @dataclasses.dataclass
@@ -89,6 +96,7 @@ class History:
       parents: the last breeders, or None before the end.
       founders: the panel that the run started from.
       founder_numbers: (replicate, animal) int64, which of the panel each first breeder was.
+      prices: what things cost, or None.
     """
 
     data: dict[str, npt.NDArray[Any]]
@@ -101,6 +109,7 @@ class History:
     parents: Population | None = None
     founders: Founders | None = None
     founder_numbers: npt.NDArray[np.int64] | None = None
+    prices: Prices | None = None
 
     def __getitem__(self, name: str) -> npt.NDArray[Any]:
         """One variable by name, axes (replicate, generation, ...)."""
@@ -117,18 +126,18 @@ class History:
         return int(self.data["eggs"][:, : max(self.done - 1, 0)].sum())
 
 
-def empty_history(program: Program, schedule: Schedule, replicates: int) -> History:
+def empty_history(program: Program, schedule: Schedule, replicates: int, prices: Prices | None = None) -> History:
     """A history with room for every generation."""
     traits, stages = len(program.traits.names), len(program.settings.stages)
-    size = {"trait": traits, "other_trait": traits, "stage": stages}
+    size = {"trait": traits, "other_trait": traits, "stage": stages, "item": len(ITEMS)}
     data: dict[str, npt.NDArray[Any]] = {}
     for name, (dims, _, _) in VARIABLES.items():
         shape = (replicates, schedule.generations + 1, *(size[d] for d in dims))
-        if 0 in shape:
-            continue  # no stages
+        if 0 in shape or (prices is None and name in WITH_PRICES):
+            continue  # no stages, or no prices
         data[name] = np.zeros(shape, np.int64) if name in _COUNTS else np.full(shape, np.nan)
     sds = _double(program.traits.sd_phenotypic), _double(program.traits.sd_additive)
-    return History(data, program.traits.names, *sds, schedule, program.traits.scale_bits)
+    return History(data, program.traits.names, *sds, schedule, program.traits.scale_bits, prices=prices)
 
 
 def _double(x: object) -> Floats:
@@ -164,8 +173,8 @@ def record_eggs(history: History, g: int, expected: Expected, families: Families
         _record_step(history, g - 1, share, population)
 
 
-def record_round(history: History, g: int, round_: Round) -> None:
-    """Enters what testing generation g showed."""
+def record_round(history: History, g: int, round_: Round, sessions: int = 1) -> None:
+    """Enters what testing generation g showed; without stages every animal had so many sessions."""
     data, traits = history.data, len(history.traits)
     sample, staged = round_.sample, round_.staged
     variance = np.einsum("rtt->rt", sample.covariance)
@@ -179,7 +188,8 @@ def record_round(history: History, g: int, round_: Round) -> None:
     data["tests"][:, g] = sample.tested
     data["survivors"][:, g] = np.asarray(round_.tested.survivors, np.int64).sum((1, 2))
     if staged is None:
-        data["performance"][:, g], data["sessions"][:, g] = sample.mean[:, :traits], sample.tested
+        data["performance"][:, g] = sample.mean[:, :traits]
+        data["sessions"][:, g] = sample.tested * sessions
     else:
         animals = staged.animals
         tested = animals.sessions > 0
@@ -192,6 +202,42 @@ def record_round(history: History, g: int, round_: Round) -> None:
     # Until the next clutches are laid, when the parents' weights are known, these hold what they are compared with.
     data["selection_differential"][:, g] = -sample.mean[:, traits:]
     data["intensity"][:, g] = 1.0 / spread
+
+
+def count_breeders(population: Population, families: Families) -> npt.NDArray[np.int64]:
+    """Different animals among the dams and the sires that have eggs, (replicate,)."""
+    name = np.asarray(population.name).astype(np.uint64)
+    whole = name[..., 0] << np.uint64(32) | name[..., 1]
+    dam, sire, eggs = (np.asarray(x).reshape(len(name), -1) for x in (families.dam, families.sire, families.eggs))
+    rows = zip(whole, dam, sire, eggs > 0, strict=True)
+    return np.array([np.unique(w[np.append(d, s[has])]).size for w, d, s, has in rows], np.int64)
+
+
+def record_costs(
+    history: History, g: int, round_: Round, stages: tuple[Stage, ...], breeders: npt.NDArray[np.int64]
+) -> None:
+    """Enters what generation g cost, of what has been entered of it already.
+
+    Args:
+      history: the history, with prices.
+      g: the generation.
+      round_: what happened in it.
+      stages: of the programme.
+      breeders: (replicate,), from `count_breeders`.
+    """
+    data, staged = history.data, round_.staged
+    assert history.prices is not None
+    genotyped, reared = np.zeros_like(breeders), data["tests"][:, g]
+    if staged is not None:
+        kinds = [stage.kind for stage in stages]
+        first = kinds.index("rear") if "rear" in kinds else kinds.index("test") if "test" in kinds else None
+        genotyped = staged.genotyped
+        reared = np.zeros_like(breeders) if first is None else staged.entered[:, first]
+    units = {"egg": data["eggs"][:, g], "genotype": genotyped, "reared": reared}
+    units |= {"session": data["sessions"][:, g], "breeder": breeders}
+    data["paid_for"][:, g] = np.stack([units[item] for item in ITEMS], axis=-1)
+    data["cost_of"][:, g] = data["paid_for"][:, g] * history.prices.each
+    data["cost"][:, g] = data["cost_of"][:, g].sum(-1)
 
 
 def _record_step(history: History, g: int, share: Floats, parents: Population) -> None:

@@ -52,6 +52,7 @@ class Settings:
       prediction: how genomic predictions are made, in programmes with stages; None for none.
       migration: chance of each place for a sire to be filled from another lineage, when mating is "within_lineage".
       male_places: most places for sires of one male when inbreeding is limited; None for any number.
+      sessions: of an animal's test, where no stages say it; they are counted only, the traits hold what they teach.
     """
 
     lineages: int
@@ -69,6 +70,7 @@ class Settings:
     prediction: PredictionPlan | None = None
     migration: float = 0.0
     male_places: int | None = None
+    sessions: int = 1
 
     def __post_init__(self) -> None:
         """Checks every field.
@@ -127,6 +129,8 @@ class Settings:
                 self.male_places,
                 "at least 1, or left out",
             ),
+            (self.sessions >= 1, "sessions", self.sessions, "at least 1"),
+            (self.sessions == 1 or not self.stages, "sessions", self.sessions, "1 where stages say it"),
         )
         for good, field, value, right in checks:
             if not good:

@@ -19,6 +19,7 @@ import jax
 import numpy as np
 import numpy.typing as npt
 
+from jaxbreed.costs import ITEMS
 from jaxbreed.history import VARIABLES, History
 
 
@@ -140,6 +141,8 @@ def _flush(path: Path) -> None:
 
 def _write(file: h5py.File, history: History) -> None:
     file.attrs.update({"generations_done": history.done, "finished": int(history.parents is not None)})
+    if history.prices is not None:
+        file.attrs["currency"] = history.prices.currency
     for name, values, dims, unit, text in _variables(history):
         array = np.asarray(values)
         text_type = h5py.string_dtype() if array.dtype.kind in "OU" else None
@@ -154,6 +157,8 @@ def _write(file: h5py.File, history: History) -> None:
 
 def _labels(history: History, dim: str, size: int) -> list[str] | npt.NDArray[np.int64]:
     """Names along a dimension where there are names, else numbers."""
+    if dim == "item":
+        return list(ITEMS)
     if dim in ("trait", "other_trait"):
         return list(history.traits)
     if dim == "chromosome" and history.founders is not None and history.founders.sites is not None:
@@ -166,7 +171,10 @@ def _variables(history: History) -> Iterator[tuple[str, Any, tuple[str, ...], st
     for name, (dims, unit, text) in VARIABLES.items():
         if name not in history.data:
             continue
+        unit = history.prices.currency if history.prices is not None and unit == "currency" else unit
         yield name, history.data[name], ("replicate", "generation", *dims), unit, text
+    if (prices := history.prices) is not None:
+        yield "price", prices.each, ("item",), prices.currency, "price of one"
     yield "sd_phenotypic", history.sd_phenotypic, ("trait",), "trait unit", "phenotypic SD among founders"
     yield "sd_additive", history.sd_additive, ("trait",), "trait unit", "genetic SD among founders"
     plan = history.schedule

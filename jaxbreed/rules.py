@@ -1,4 +1,4 @@
-"""The rules of a scenario: settings, trait models, correlations, what a test shows."""
+"""The rules of a scenario: settings, prices, trait models, correlations, what a test shows."""
 
 import math
 from typing import NamedTuple
@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jaxbreed.battery import Battery
+from jaxbreed.costs import Prices
 from jaxbreed.effects import TraitModel
 from jaxbreed.markers import PredictionPlan
 from jaxbreed.program import Settings
@@ -39,7 +40,13 @@ def settings_of(scenario: Scenario) -> Settings:
         combine="worst" if selection.policy == "culling" else "sum",
         migration=selection.migration,
         male_places=selection.male_places,
+        sessions=scenario.test.sessions,
     )
+
+
+def prices_of(scenario: Scenario) -> Prices | None:
+    """What things cost, or None where the scenario does not say."""
+    return None if scenario.costs is None else Prices(**scenario.costs.model_dump())
 
 
 class Correlations(NamedTuple):

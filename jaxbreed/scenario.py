@@ -15,6 +15,7 @@ Count = Annotated[int, Field(ge=1, strict=True)]
 Number = Annotated[float, Field(strict=True)]
 Whole = Annotated[int, Field(strict=True)]
 Morgans = Annotated[float, Field(ge=0, le=1000, strict=True)]
+Money = Annotated[float, Field(ge=0, strict=True)]
 Correlation = Number | list[list[Number]]
 
 
@@ -165,6 +166,18 @@ class SelectionTable(_Table):
     family_weight: Annotated[float, Field(ge=0, le=1000, strict=True)] | None = None
 
 
+class CostsTable(_Table):
+    """Prices of one, and the most that one generation of one replicate may cost. See `jaxbreed.costs.Prices`."""
+
+    egg: Money = 0.0
+    genotype: Money = 0.0
+    reared: Money = 0.0
+    session: Money = 0.0
+    breeder: Money = 0.0
+    currency: Annotated[str, Field(min_length=1, strict=True)] = "EUR"
+    budget: Money | None = None
+
+
 class Scenario(_Table):
     """Everything a run needs. The shortest scenario is a species."""
 
@@ -182,6 +195,7 @@ class Scenario(_Table):
     stages: list[StageTable] = []
     prediction: PredictionTable | None = None
     selection: SelectionTable = SelectionTable()
+    costs: CostsTable | None = None
 
     @property
     def preset(self) -> Species:
@@ -329,5 +343,6 @@ def _siblings(parents: list[str]) -> list[str]:
         "stages": StageTable,
         "prediction": PredictionTable,
         "selection": SelectionTable,
+        "costs": CostsTable,
     }
     return list(tables[parents[0] if parents else ""].model_fields)

@@ -10,11 +10,13 @@ import numpy as np
 import numpy.typing as npt
 from jax import Array
 
+from jaxbreed.budget import check_budget
 from jaxbreed.clutch import Families, lay
+from jaxbreed.costs import Prices
 from jaxbreed.founders import Founders
 from jaxbreed.generation import Decision, Round, first_incomplete, generation
 from jaxbreed.genomics import Knowledge
-from jaxbreed.history import History, empty_history, record_eggs, record_round
+from jaxbreed.history import History, count_breeders, empty_history, record_costs, record_eggs, record_round
 from jaxbreed.optimum import check_limits
 from jaxbreed.pedigree import founder_kinship
 from jaxbreed.population import Population, choose_founders, founder_names
@@ -35,6 +37,7 @@ def simulate(
     replicates: int = 1,
     seed: int = 0,
     shared_founders: bool = False,
+    prices: Prices | None = None,
     on_generation: Callable[[History], None] | None = None,
     on_eggs: Callable[[int], None] | None = None,
     on_families: Callable[[Population, Families], None] | None = None,
@@ -50,6 +53,7 @@ def simulate(
       replicates: independent repeats.
       seed: of everything random, 0 to 2**63 - 1.
       shared_founders: True starts all replicates from the same founders, False gives each its own.
+      prices: what things cost, to have costs in the history and keep to a budget; None for no account of costs.
       on_generation: called after each generation with the history so far, for example to save it.
       on_eggs: called with numbers of eggs finished, for a progress bar.
       on_families: called in each generation with the breeders and the eggs they lay.
@@ -59,7 +63,7 @@ def simulate(
 
     Raises:
       ValueError: the founders do not fit the programme, the schedule its traits, or a limit on inbreeding cannot be
-        kept or the solver for it is not installed.
+        kept or the solver for it is not installed, or a generation would cost more than the budget.
       RuntimeError: a lineage died out (too few survivors to fill the places of parents).
     """
     settings = program.settings
@@ -77,12 +81,13 @@ def simulate(
     check_limits(settings, schedule)
     check_families(settings, schedule)
     check_tests(settings, schedule)
+    most_tests = None if schedule.tests is None else int(np.asarray(schedule.tests).max())
+    check_budget(settings, prices, males=int(np.asarray(schedule.males).max()), tests=most_tests)
     limits = schedule.inbreeding_rate
     rates = [math.inf] * schedule.generations if limits is None else np.asarray(limits, np.float64).tolist()
     population, numbers, root = first_breeders(program, founders, replicates, seed, shared_founders)
-    history = empty_history(program, schedule, replicates)
+    history = empty_history(program, schedule, replicates, prices)
     history.founders, history.founder_numbers = founders, numbers
-    most_tests = None if schedule.tests is None else int(np.asarray(schedule.tests).max())
     kept = candidates_kept(settings, float(np.asarray(schedule.fraction).max()), most_tests)
     knowledge: Knowledge | None = None
     for g in range(schedule.generations + 1):
@@ -92,12 +97,14 @@ def simulate(
             on_families(population, families)
         record_eggs(history, g, expected_eggs_jit(program, population.haplotypes, families.eggs), families, population)
         if g < schedule.generations:
-            decision = _row(schedule, rates, g)
+            decision, parents = _row(schedule, rates, g), population
             population, round_ = generation(
-                program, decision, population, families, key_breed, kept=kept, knowledge=knowledge, progress=on_eggs
+                program, decision, parents, families, key_breed, kept=kept, knowledge=knowledge, progress=on_eggs
             )
             knowledge = None if round_.staged is None else round_.staged.knowledge
-            record_round(history, g, round_)
+            record_round(history, g, round_, settings.sessions)
+            if prices is not None:
+                record_costs(history, g, round_, settings.stages, count_breeders(parents, families))
             _check_alive(round_, g)
         else:
             history.parents = population

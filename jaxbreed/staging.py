@@ -25,6 +25,7 @@ class Staged(NamedTuple):
       animals: the animals that were followed, scored by the index of what was last learned of them.
       drawn: the sweep that chose them, or the one that chose among all eggs afterwards.
       entered: int (replicate, stage), eggs or animals that entered each stage.
+      genotyped: int (replicate,), eggs or animals whose markers were read, each counted once.
       screen: accuracy of the score that every egg was given.
       knowledge: what is known for genomic prediction from now on.
       scale: units of the ranks in `drawn` to one unit of the index, if parents are chosen among all eggs; else None.
@@ -33,6 +34,7 @@ class Staged(NamedTuple):
     animals: Candidates
     drawn: Tested
     entered: Ints
+    genotyped: Ints
     screen: Accuracy
     knowledge: Knowledge
     scale: float | None
@@ -77,6 +79,8 @@ def run_stages(
         if screens and stages[0].accuracy is not None:
             accuracy = egg_accuracy(program, drawn, np.asarray(assay.unit), per_unit, per_unit)
     animals = follow(program, families, drawn, score_families(program, population, families, drawn.egg))
+    # Whose markers are read: of no egg where a screen is by prediction and there is no model yet.
+    every_egg, read = screens and (stages[0].accuracy is not None or say is not None), np.zeros(animals.egg.size, bool)
     for number, stage in enumerate(stages):
         if number == 0 and screens:
             entered[:, 0] = np.asarray(drawn.survivors).sum((1, 2))
@@ -88,14 +92,17 @@ def run_stages(
             conduct(program, animals, stage, number, animals.alive)
             animals.score = np.where(animals.sessions > 0, animals.record @ per_unit, np.nan)
         elif stage.kind == "screen" and stage.accuracy is not None:
+            read |= animals.alive
             animals.score = (animals.genetic + animals.error[number]) @ per_unit
         elif stage.kind == "screen" and say is not None:
+            read |= animals.alive
             animals.score[animals.alive] = say(
                 animals.replicate[animals.alive],
                 genotype(program, population, families, animals, animals.alive),
             )
     if plan is not None:
         known = animals.alive | (animals.sessions > 0)
+        read |= known
         dosage = genotype(program, population, families, animals, known)
         tested = animals.sessions[known] > 0
         knowledge = learn(program, knowledge, animals, dosage[tested], decision.generation)
@@ -105,7 +112,11 @@ def run_stages(
             animals.score[known] = say(animals.replicate[known], dosage)
         elif say is not None:
             drawn, accuracy, scale = screen_eggs(program, say, per_unit, population, families, kept, progress)
-    return Staged(animals, drawn, entered, accuracy, knowledge, scale)
+            every_egg = True
+    genotyped = np.bincount(animals.replicate[read], minlength=replicates)
+    if every_egg:  # those that are followed are among them, and not genotyped again
+        genotyped = np.asarray(drawn.survivors, np.int64).sum((1, 2))
+    return Staged(animals, drawn, entered, genotyped, accuracy, knowledge, scale)
 
 
 def admit(animals: Candidates, capacity: int | None) -> Bools:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from rich import box
 from rich.table import Table
 
+from jaxbreed.costs import ITEMS
 from jaxbreed.history import History
 from jaxbreed.results import Result
 
@@ -104,16 +105,20 @@ def closing_table(run: Run, *, generation_years: float | None = None) -> Table:
         "F, Ne: inbreeding of the eggs, effective size over the step to the next generation. i, acc: intensity and "
         f"accuracy of selection. fix: % of all loci fixed. eggs: laid{', all replicates together' if several else ''}."
     )
+    costs = "cost" in run.data
+    caption += _shares(run) if costs else ""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0, caption=caption, caption_justify="left")
     times = ["gen"] if generation_years is None else ["gen", "year"]
     gains = [(f"{textwrap.fill(trait, 12)}\ngain (sP)", "VG\n%") for trait in run.traits]
-    for heading in (*times, *(h for pair in gains for h in pair), "F", "Ne", "i", "acc", "fix\n%", "eggs"):
+    last = ("eggs", f"cost\n{_currency(run)}") if costs else ("eggs",)
+    for heading in (*times, *(h for pair in gains for h in pair), "F", "Ne", "i", "acc", "fix\n%", *last):
         table.add_column(heading, justify="right", vertical="bottom", no_wrap=True)
     done = slice(0, run.done)
     gain, low, _ = interval(run["gain"][:, done])
     left = [interval(share_left(run["genetic_variance"][:, done, t]))[0] for t in range(len(run.traits))]
     names = ("inbreeding", "intensity", "accuracy", "loci_fixed")
     inbreeding, intensity, accuracy, fixed = (interval(run[name][:, done])[0] for name in names)
+    cost = interval(run["cost"][:, done])[0] if costs else None
     ne = np.append(effective_size(run["inbreeding"][:, done]), np.nan)
     for g in range(run.done):
         cells = [str(g)] if generation_years is None else [str(g), f"{g * generation_years:.4g}"]
@@ -124,8 +129,24 @@ def closing_table(run: Run, *, generation_years: float | None = None) -> Table:
         cells += [_or_dash(intensity[g], ".2f"), _or_dash(accuracy[g], ".2f"), _or_dash(100 * fixed[g], ".1f")]
         laid = int(run["eggs"][:, g].sum())
         eggs = f"{laid:,}" if laid < 10**6 else f"{laid / 1e6:,.1f} M"
-        table.add_row(*cells, eggs if g < run.done - 1 else "-")  # the last generation's eggs are only expected
+        cells.append(eggs if g < run.done - 1 else "-")  # the last generation's eggs are only expected
+        if cost is not None:
+            cells.append(_or_dash(cost[g], ",.0f") if not cost[g] >= 10**6 else f"{cost[g] / 1e6:,.1f} M")
+        table.add_row(*cells)
     return table
+
+
+def _currency(run: Run) -> str:
+    if isinstance(run, Result):
+        return str(run.attributes["currency"])
+    return "" if run.prices is None else run.prices.currency
+
+
+def _shares(run: Run) -> str:
+    """What the column of costs is, and what money was spent on."""
+    spent = np.nansum(run["cost_of"], axis=(0, 1))
+    parts = [f"{item} {100 * s / spent.sum():.3g} %" for item, s in zip(ITEMS, spent, strict=True) if s > 0]
+    return f" cost: of a generation of one replicate, {_currency(run)}{': ' * bool(parts)}{', '.join(parts)}."
 
 
 def _or_dash(value: float, form: str) -> str:

@@ -18,7 +18,7 @@ import xarray
 from helpers import small_world, trait_effects
 
 from jaxbreed import results
-from jaxbreed.history import VARIABLES, History
+from jaxbreed.history import VARIABLES, WITH_PRICES, History
 from jaxbreed.program import Program, Settings
 from jaxbreed.results import check_writable, load, save
 from jaxbreed.schedule import constant_schedule
@@ -55,8 +55,8 @@ def dataset(run):
         yield opened
 
 
-# Animals that entered each stage are there in programmes with stages, see tests of scenarios.
-STORED = [name for name in VARIABLES if name != "entered"]
+# Animals that entered each stage are there in programmes with stages, costs where prices are known.
+STORED = [name for name in VARIABLES if name not in ("entered", *WITH_PRICES)]
 
 
 @pytest.mark.parametrize("name", STORED)

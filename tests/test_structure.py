@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 # Each module may import those of the lines above it (and of its own line).
 LAYERS = (
     {"kernels", "genome", "species", "schedule", "cores", "linkage", "interrupt", "battery", "stages", "sites"},
-    {"theory", "index", "twostage", "accuracy"},
+    {"theory", "index", "twostage", "accuracy", "costs"},
     {"founders", "traits", "pedigree", "relationship", "reml", "prediction", "coancestry", "contributions", "mapfile"},
     {"effects", "genetic_load", "dominance", "policies"},
     {"columns"},
@@ -23,7 +23,7 @@ LAYERS = (
     {"program", "scenario", "places", "variants"},
     {"vcf"},
     {"vcf_writer", "founderfile"},
-    {"population", "variance", "statistics"},
+    {"population", "variance", "statistics", "budget"},
     {"clutch", "selection", "recursion"},
     {"units", "trajectory"},
     {"testing", "candidates", "merit"},
