@@ -83,6 +83,11 @@ def test_the_same_on_one_core_and_another_seed_differs(finished):
         (("h2 = 0.4", "h2 = 1.4"), (), "traits.intelligence.h2 is 1.4; it should be less than or equal to 1"),
         (("[traits.int", "[correlations]\ngenetic = 1.5\n[traits.int"), (), "it must be positive definite"),
         (("survival = 1.0", "survival = 1.0\nsires = 50"), (), "1 females and 50 males are to be selected"),
+        (
+            ("[clutch]", "[costs]\nsession = 10\nbudget = 2699\n[clutch]"),
+            (),
+            "costs.budget is 2,699, but a generation of one replicate would cost 2,700 EUR",
+        ),
         (("[60, 90]", "-60"), (), "clutch.eggs is -60; it must be a whole number above 0, or two of them"),
         (
             ("octopus-vulgaris", "octopus-vulgarus"),
