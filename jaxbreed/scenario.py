@@ -6,21 +6,16 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
+from jaxbreed.aims import LeversTable, LeverTable, LimitsTable, ObjectiveTable, OptimizeTable
 from jaxbreed.species import Species, load
+from jaxbreed.tables import Count, Number, Share, Whole
+from jaxbreed.tables import Table as _Table
 
-Share = Annotated[float, Field(gt=0, le=1, strict=True)]
-Count = Annotated[int, Field(ge=1, strict=True)]
-Number = Annotated[float, Field(strict=True)]
-Whole = Annotated[int, Field(strict=True)]
 Morgans = Annotated[float, Field(ge=0, le=1000, strict=True)]
 Money = Annotated[float, Field(ge=0, strict=True)]
 Correlation = Number | list[list[Number]]
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ProgrammeTable(_Table):
@@ -98,8 +93,8 @@ class TraitTable(_Table):
     dominance_sd: Annotated[float, Field(ge=0, strict=True)] = 0.0
     cv: Annotated[float, Field(gt=0, strict=True)] = 0.3
     ceiling: Annotated[float, Field(gt=0, strict=True)] | None = None
-    gated_by: dict[str, Annotated[float, Field(ge=0, le=2, strict=True)]] = {}
-    changed_by: dict[str, Number] = {}
+    gated_by: dict[str, Annotated[float, Field(ge=0, le=2, strict=True)]] = Field(default_factory=dict)
+    changed_by: dict[str, Number] = Field(default_factory=dict)
 
 
 class CorrelationsTable(_Table):
@@ -192,10 +187,13 @@ class Scenario(_Table):
     correlations: CorrelationsTable = CorrelationsTable()
     load: LoadTable = LoadTable()
     test: TestTable = TestTable()
-    stages: list[StageTable] = []
+    stages: list[StageTable] = Field(default_factory=list)
     prediction: PredictionTable | None = None
     selection: SelectionTable = SelectionTable()
     costs: CostsTable | None = None
+    objective: ObjectiveTable = ObjectiveTable()
+    limits: LimitsTable = LimitsTable()
+    optimize: OptimizeTable = OptimizeTable()
 
     @property
     def preset(self) -> Species:
@@ -296,6 +294,9 @@ _EITHER = {
     "correlations.genetic": "a number, or a matrix with a row for each trait",
     "correlations.residual": "a number, or a matrix with a row for each trait",
     "correlations.clutch": "a number, or a matrix with a row for each trait",
+    "objective.weights": "a table of numbers by trait, or a list with one for each trait",
+    "objective.gains": "a table of numbers by trait, or a list with one for each trait",
+    "objective.temperature": "a number, or a list with one for each generation",
 }
 
 
@@ -344,5 +345,10 @@ def _siblings(parents: list[str]) -> list[str]:
         "prediction": PredictionTable,
         "selection": SelectionTable,
         "costs": CostsTable,
+        "objective": ObjectiveTable,
+        "limits": LimitsTable,
+        "optimize": OptimizeTable,
     }
+    if parents[:2] == ["optimize", "levers"]:
+        return list((LeversTable if len(parents) == 2 else LeverTable).model_fields)
     return list(tables[parents[0] if parents else ""].model_fields)

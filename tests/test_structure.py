@@ -15,7 +15,8 @@ ROOT = Path(__file__).parents[1]
 # Each module may import those of the lines above it (and of its own line).
 LAYERS = (
     {"kernels", "genome", "species", "schedule", "cores", "linkage", "interrupt", "battery", "stages", "sites"},
-    {"theory", "index", "twostage", "accuracy", "costs"},
+    {"tables"},
+    {"theory", "index", "twostage", "accuracy", "costs", "aims"},
     {"founders", "traits", "pedigree", "relationship", "reml", "prediction", "coancestry", "contributions", "mapfile"},
     {"effects", "genetic_load", "dominance", "policies"},
     {"columns"},
@@ -37,6 +38,8 @@ LAYERS = (
     {"simulation", "results", "summary"},
     {"panel", "rules"},
     {"course"},
+    {"objectives", "limits"},
+    {"targets"},
     {"build", "figure", "progress", "doctor"},
     {"cli"},
 )
