@@ -15,10 +15,18 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from jaxbreed.arms import policy_arms as policy_arms
+    from jaxbreed.arms import read_arms as read_arms
     from jaxbreed.battery import Battery as Battery
     from jaxbreed.budget import expected_cost as expected_cost
     from jaxbreed.build import prepare as prepare
     from jaxbreed.build import run as run
+    from jaxbreed.comparison import Arm as Arm
+    from jaxbreed.comparison import Comparison as Comparison
+    from jaxbreed.comparison import compare as compare
+    from jaxbreed.comparison_figure import plot_comparison as plot_comparison
+    from jaxbreed.comparison_file import load_comparison as load_comparison
+    from jaxbreed.comparison_file import save_comparison as save_comparison
     from jaxbreed.cores import use_cores as use_cores
     from jaxbreed.costs import Prices as Prices
     from jaxbreed.course import Course as Course
@@ -61,9 +69,13 @@ if TYPE_CHECKING:
 __version__ = version("jaxbreed")
 
 _HOME = {
+    "arms": ("policy_arms", "read_arms"),
     "battery": ("Battery",),
     "budget": ("expected_cost",),
     "build": ("prepare", "run"),
+    "comparison": ("Arm", "Comparison", "compare"),
+    "comparison_figure": ("plot_comparison",),
+    "comparison_file": ("load_comparison", "save_comparison"),
     "cores": ("use_cores",),
     "costs": ("Prices",),
     "course": ("Course", "calibrate", "expected_course", "simulate_course"),

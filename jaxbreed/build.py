@@ -21,7 +21,7 @@ from jaxbreed.optimum import check_limits
 from jaxbreed.panel import check_panel, read_panel
 from jaxbreed.policies import Known, schedule_by
 from jaxbreed.population import check_founders
-from jaxbreed.program import Program, Settings, make_program
+from jaxbreed.program import Program, make_program
 from jaxbreed.rules import battery_of, correlations_of, prices_of, settings_of, trait_models
 from jaxbreed.scenario import Scenario
 from jaxbreed.schedule import Schedule
@@ -61,7 +61,7 @@ def check(scenario: Scenario) -> None:
         correlation_root(matrix, field)
     panel = check_panel(scenario)
     if panel is None:
-        panel = _panel_size(scenario, settings)
+        panel = panel_size(scenario)
         _check_loci(scenario, scenario.genome.loci, "genome.loci")
     check_founders(panel, settings, scenario.programme.replicates, shared=scenario.founders.shared)
     if panel <= len(tables) + 1:
@@ -82,12 +82,36 @@ def _check_loci(scenario: Scenario, loci: int, whose: str) -> None:
         raise ValueError(f"genome.{error}") from None
 
 
-def prepare(scenario: Scenario, progress: Callable[[int, int], None] | None = None) -> Ready:
+def draw_panel(
+    scenario: Scenario, progress: Callable[[int, int], None] | None = None, individuals: int | None = None
+) -> Founders:
+    """Draws or reads the founders of a scenario.
+
+    Args:
+      scenario: one that `check` has let pass.
+      progress: called with (chromosomes drawn, chromosomes in all).
+      individuals: how many to draw; None for as many as the scenario needs. Files give all that they hold.
+
+    Returns:
+      The founders.
+
+    Raises:
+      ValueError: naming the field, its value and what would be right.
+    """
+    if scenario.founders.from_files:
+        return read_panel(scenario)
+    return _draw_founders(scenario, panel_size(scenario) if individuals is None else individuals, progress)
+
+
+def prepare(
+    scenario: Scenario, progress: Callable[[int, int], None] | None = None, founders: Founders | None = None
+) -> Ready:
     """Draws founders, chooses loci and effects, builds the programme.
 
     Args:
       scenario: what to run.
       progress: called with (chromosomes drawn, chromosomes in all).
+      founders: from `draw_panel`, to be used instead of drawing them again.
 
     Returns:
       The programme, its founders and its schedule.
@@ -97,11 +121,10 @@ def prepare(scenario: Scenario, progress: Callable[[int, int], None] | None = No
     """
     check(scenario)
     settings = settings_of(scenario)
+    if founders is None:
+        founders = draw_panel(scenario, progress)
     if scenario.founders.from_files:
-        founders = read_panel(scenario)
         _check_loci(scenario, founders.map.loci, "the loci of the founders")
-    else:
-        founders = _draw_founders(scenario, _panel_size(scenario, settings), progress)
     genome, correlations, seed = scenario.genome, correlations_of(scenario), scenario.programme.seed
     traits = draw_traits(
         founders.haplotypes,
@@ -198,11 +221,23 @@ def run(
       ValueError: naming the field, its value and what would be right.
       RuntimeError: a lineage died out.
     """
-    program, founders, schedule = prepare(scenario, on_founders)
+    return run_prepared(scenario, prepare(scenario, on_founders), on_generation=on_generation, on_eggs=on_eggs)
+
+
+def run_prepared(
+    scenario: Scenario,
+    ready: Ready,
+    *,
+    on_generation: Callable[[History], None] | None = None,
+    on_eggs: Callable[[int], None] | None = None,
+) -> History:
+    """Runs a scenario whose founders and programme are ready: the rest of `run`.
+
+    Raises:
+      RuntimeError: a lineage died out.
+    """
     return simulate(
-        program,
-        founders,
-        schedule,
+        *ready,
         replicates=scenario.programme.replicates,
         seed=scenario.programme.seed,
         shared_founders=scenario.founders.shared,
@@ -219,8 +254,9 @@ def expected_total_eggs(scenario: Scenario) -> int:
     return int(clutches * sum(settings.eggs) / 2)
 
 
-def _panel_size(scenario: Scenario, settings: Settings) -> int:
-    return settings.animals * (1 if scenario.founders.shared else scenario.programme.replicates)
+def panel_size(scenario: Scenario) -> int:
+    """How many founders a scenario needs."""
+    return settings_of(scenario).animals * (1 if scenario.founders.shared else scenario.programme.replicates)
 
 
 def _draw_load(scenario: Scenario, founders: Founders, taken: npt.NDArray[np.int64]) -> Load | None:

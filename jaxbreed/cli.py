@@ -1,4 +1,4 @@
-"""The command line: run a scenario, list species, look at this machine."""
+"""The command line: run a scenario, compare policies, list species, look at this machine."""
 
 import sys
 from collections.abc import Iterator
@@ -47,45 +47,65 @@ def _plain_errors() -> Iterator[None]:
         raise typer.Exit(FAILED) from None
 
 
+Force = Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")]
+Seed = Annotated[int | None, typer.Option(help="Instead of the scenario's seed.")]
+Replicates = Annotated[int | None, typer.Option(help="Instead of the scenario's number of replicates.")]
+Cores = Annotated[int | None, typer.Option(help="CPU cores to use (default all); results do not depend on it.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
+
+
 @app.command()
 def run(
     scenario: ScenarioFile,
     output: OutputFile,
-    force: Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")] = False,
-    seed: Annotated[int | None, typer.Option(help="Instead of the scenario's seed.")] = None,
-    replicates: Annotated[int | None, typer.Option(help="Instead of the scenario's number of replicates.")] = None,
-    cores: Annotated[
-        int | None, typer.Option(help="CPU cores to use (default all); results do not depend on it.")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+    force: Force = False,
+    seed: Seed = None,
+    replicates: Replicates = None,
+    cores: Cores = None,
+    quiet: Quiet = False,
 ) -> None:
     """Run a scenario: print a table, write the results and a figure."""
     with _plain_errors():
-        from rich.console import Console
-
         from jaxbreed.build import check
         from jaxbreed.cores import require_devices, use_cores
-        from jaxbreed.results import check_writable
         from jaxbreed.scenario import read_scenario
 
         loaded = read_scenario(scenario, seed=seed, replicates=replicates)
         use_cores(cores)
         require_devices()
         check(loaded.scenario)
-        if output.suffix == ".png" or output.resolve() == scenario.resolve():
-            raise ValueError(f"--output is {output}; it must be another file than the scenario and the figure (.png)")
-        check_writable(output, force)
-        check_writable(output.with_suffix(".png"), force)
-        # A file or a pipe has no width of its own: wide enough for three traits.
-        console = Console() if sys.stdout.isatty() else Console(width=110)
-        written_before = output.stat().st_mtime_ns if output.exists() else None
-        try:
-            _run_and_report(loaded, output, console, quiet)
-        except KeyboardInterrupt:
-            written = output.stat().st_mtime_ns if output.exists() else None
-            kept = "nothing was written" if written == written_before else f"{output} holds the generations so far"
-            typer.echo(f"jaxbreed: stopped; {kept}", err=True)
-            raise typer.Exit(STOPPED) from None
+        _check_output(output, force, scenario)
+        with _stopping(output, "generations"):
+            _run_and_report(loaded, output, _console(), quiet)
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    # A file or a pipe has no width of its own: wide enough for three traits.
+    return Console() if sys.stdout.isatty() else Console(width=110)
+
+
+def _check_output(output: Path, force: bool, *inputs: Path) -> None:
+    from jaxbreed.results import check_writable
+
+    if output.suffix == ".png" or output.resolve() in [path.resolve() for path in inputs]:
+        raise ValueError(f"--output is {output}; it must be another file than the scenario and the figure (.png)")
+    check_writable(output, force)
+    check_writable(output.with_suffix(".png"), force)
+
+
+@contextmanager
+def _stopping(output: Path, what: str) -> Iterator[None]:
+    """Ends with one sentence on what is left when Ctrl-C is pressed."""
+    written_before = output.stat().st_mtime_ns if output.exists() else None
+    try:
+        yield
+    except KeyboardInterrupt:
+        written = output.stat().st_mtime_ns if output.exists() else None
+        kept = "nothing was written" if written == written_before else f"{output} holds the {what} so far"
+        typer.echo(f"jaxbreed: stopped; {kept}", err=True)
+        raise typer.Exit(STOPPED) from None
 
 
 def _run_and_report(loaded: "Loaded", output: Path, console: "Console", quiet: bool) -> None:
@@ -129,6 +149,39 @@ def _run_and_report(loaded: "Loaded", output: Path, console: "Console", quiet: b
         f"included), founders {progress.founder_seconds:.0f} s, peak memory {memory:.1f} GiB"
     )
     console.print(f"results: {output}\nfigure:  {figure}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def compare(
+    scenario: ScenarioFile,
+    output: OutputFile,
+    policies: Annotated[
+        str | None,
+        typer.Option(help="Policies, by comma; left out: all that the scenario allows.", show_default=False),
+    ] = None,
+    arms: Annotated[
+        Path | None,
+        typer.Option(help="Instead of policies: a TOML file whose tables change the scenario.", show_default=False),
+    ] = None,
+    force: Force = False,
+    seed: Seed = None,
+    replicates: Replicates = None,
+    cores: Cores = None,
+    quiet: Quiet = False,
+) -> None:
+    """Compare policies, or other arms of a scenario, from the same founders and seeds."""
+    with _plain_errors():
+        from jaxbreed.compare_command import choose_arms, compare_and_report
+        from jaxbreed.cores import require_devices, use_cores
+        from jaxbreed.scenario import read_scenario
+
+        loaded = read_scenario(scenario, seed=seed, replicates=replicates)
+        use_cores(cores)
+        require_devices()
+        chosen, left_out = choose_arms(loaded.scenario, policies, arms)
+        _check_output(output, force, scenario, *([] if arms is None else [arms]))
+        with _stopping(output, "arms"):
+            compare_and_report(loaded, chosen, left_out, output, _console(), quiet)
 
 
 @app.command()

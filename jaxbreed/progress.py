@@ -44,6 +44,7 @@ class RunProgress:
         self._began = self._last = time.perf_counter()
         self.founder_seconds = 0.0
         self.eggs = 0
+        self._of = ""
 
     def __enter__(self) -> Self:
         """Starts drawing."""
@@ -66,11 +67,20 @@ class RunProgress:
         self.founder_seconds = self.seconds
         self._bar.update(self._task, completed=done, total=total, detail=f"chromosome {done} of {total}")
 
+    def on_arm(self, name: str, number: int, arms: int) -> None:
+        """An arm of a comparison begins: the next generations are its own."""
+        self._of = f"{name} ({number} of {arms}), "
+        self._last = time.perf_counter()
+        if self.eggs:
+            self._bar.update(self._task, description=f"{self._of}generation 1 of {self._rounds}")
+
     def on_eggs(self, eggs: int) -> None:
         """Some eggs are finished."""
         if not self.eggs:
             self._bar.remove_task(self._task)
-            self._task = self._bar.add_task(f"generation 1 of {self._rounds}", total=self._expected, detail="")
+            self._task = self._bar.add_task(
+                f"{self._of}generation 1 of {self._rounds}", total=self._expected, detail=""
+            )
         self.eggs += eggs
         rate = eggs / max(time.perf_counter() - self._last, 1e-9)
         self._last = time.perf_counter()
@@ -79,5 +89,5 @@ class RunProgress:
     def on_generation(self, history: History) -> None:
         """A generation is recorded."""
         if history.done < self._rounds:
-            self._bar.update(self._task, description=f"generation {history.done + 1} of {self._rounds}")
+            self._bar.update(self._task, description=f"{self._of}generation {history.done + 1} of {self._rounds}")
         self._last = time.perf_counter()

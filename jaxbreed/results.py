@@ -93,10 +93,7 @@ def save(
     seed: int,
     extra_attributes: dict[str, Any] | None = None,
 ) -> None:
-    """Writes a history, finished or not.
-
-    The file is written beside its place, flushed to disk and renamed, so that at any moment the old file or the new
-    one is there, whole. A kill can leave a hidden file that ends in .partial beside it; nothing reads such a file.
+    """Writes a history, finished or not, as `whole_file` does.
 
     Args:
       path: the file; an older one is replaced.
@@ -109,10 +106,27 @@ def save(
       OSError: the file cannot be written; the older one is still there.
     """
     attributes = provenance() | {"scenario": scenario_text, "seed": seed} | (extra_attributes or {})
+    with whole_file(path) as file:
+        file.attrs.update(attributes)
+        write_history(file, history)
+
+
+@contextlib.contextmanager
+def whole_file(path: str | Path) -> Iterator[h5py.File]:
+    """An HDF5 file to fill, which appears once it is complete.
+
+    The file is written beside its place, flushed to disk and renamed, so that at any moment the old file or the new
+    one is there, whole. A kill can leave a hidden file that ends in .partial beside it; nothing reads such a file.
+
+    Args:
+      path: the file; an older one is replaced.
+
+    Raises:
+      OSError: the file cannot be written; the older one is still there.
+    """
     image = io.BytesIO()  # so that the disk is written by plain Python, whose errors (a full disk) are plain too
     with h5py.File(image, "w") as file:
-        file.attrs.update(attributes)
-        _write(file, history)
+        yield file
     target = Path(os.path.realpath(path))  # a link stays a link
     partial = _beside(target)
     try:
@@ -139,7 +153,8 @@ def _flush(path: Path) -> None:
         os.close(handle)
 
 
-def _write(file: h5py.File, history: History) -> None:
+def write_history(file: h5py.Group, history: History) -> None:
+    """Writes a history's variables into a file or a group of one."""
     file.attrs.update({"generations_done": history.done, "finished": int(history.parents is not None)})
     if history.prices is not None:
         file.attrs["currency"] = history.prices.currency
@@ -237,15 +252,21 @@ def load(path: str | Path) -> Result:
     open(path, "rb").close()  # what the system has against it, in its own words
     try:
         with h5py.File(path) as file:
-            attributes = dict(file.attrs)
-            if "generations_done" not in attributes:
+            if "arms" in file.attrs:
+                raise ValueError(f"{path} holds a comparison; read it with load_comparison")
+            if "generations_done" not in file.attrs:
                 raise ValueError(f"{path} is an HDF5 file, but holds no results of jaxbreed")
-            data = {name: _values(item) for name, item in file.items() if name not in ("trait", "other_trait")}
-            traits = tuple(file["trait"].asstr()[()])
+            return read_history(file)
     except (OSError, RuntimeError, KeyError) as error:
         raise ValueError(f"{path} is not an HDF5 file, or a damaged one ({error})") from None
+
+
+def read_history(file: h5py.Group) -> Result:
+    """Reads what `write_history` wrote into a file or a group of one."""
+    attributes = dict(file.attrs)
+    data = {name: _values(item) for name, item in file.items() if name not in ("trait", "other_trait")}
     done, finished = int(attributes["generations_done"]), bool(attributes["finished"])
-    return Result(data, attributes, traits, data["sd_phenotypic"], done, finished)
+    return Result(data, attributes, tuple(file["trait"].asstr()[()]), data["sd_phenotypic"], done, finished)
 
 
 def _values(item: h5py.Dataset) -> npt.NDArray[Any]:

@@ -41,6 +41,9 @@ LAYERS = (
     {"objectives", "limits"},
     {"targets"},
     {"build", "figure", "progress", "doctor"},
+    {"comparison"},
+    {"arms", "comparison_file", "comparison_figure", "comparison_table"},
+    {"compare_command"},
     {"cli"},
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
