@@ -138,7 +138,7 @@ def test_the_fate_of_an_arm_names_it(monkeypatch):
         raise RuntimeError("replicate 0 died out in generation 1")
 
     monkeypatch.setattr("jaxbreed.comparison.run_prepared", die)
-    with pytest.raises(RuntimeError, match="^arm mass: replicate 0 died out in generation 1$"):
+    with pytest.raises(RuntimeError, match=r"^arm mass: replicate 0 died out in generation 1$"):
         compare(GOOD, ARMS)
 
 

@@ -189,7 +189,7 @@ def test_trait_names_may_be_in_any_language(run, tmp_path):
         assert dataset.attrs["scenario"] == ""
 
 
-@pytest.mark.parametrize("place", ["_write", "_flush", "os.replace"])
+@pytest.mark.parametrize("place", ["write_history", "_flush", "os.replace"])
 def test_a_failure_leaves_the_old_file_and_nothing_else(place, run, tmp_path, monkeypatch):
     path = tmp_path / "out.h5"
     save(path, run.history, scenario_text="old", seed=1)
