@@ -5,6 +5,8 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
+from jaxbreed.checks import require
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Matrix = tuple[tuple[float, ...], ...]
@@ -35,19 +37,16 @@ class Battery:
           ValueError: naming the field, its value and what would be right.
         """
         traits = len(self.ceiling)
-        for field in ("gating", "social"):
-            rows = getattr(self, field)
-            if len(rows) != traits or any(len(row) != traits for row in rows):
-                raise ValueError(f"{field} is {rows}; it must have a row and a column for each of {traits} traits")
-        for value in self.ceiling:
-            if not value > 0:
-                raise ValueError(f"ceiling is {value:g}; it must be above 0 founder phenotypic SD")
-        for row in self.gating:
-            for value in row:
-                if not 0 <= value <= 2:
-                    raise ValueError(f"gating is {value:g}; it must be from 0 to 2")
-        if self.group < 2:
-            raise ValueError(f"group is {self.group}; it must be at least 2")
+        square = f"a table with a row and a column for each of {traits} traits"
+        require(
+            *(
+                (len(rows) == traits and all(len(row) == traits for row in rows), field, rows, square)
+                for field, rows in (("gating", self.gating), ("social", self.social))
+            ),
+            *((value > 0, "ceiling", value, "above 0 founder phenotypic SD") for value in self.ceiling),
+            *((0 <= value <= 2, "gating", value, "from 0 to 2") for row in self.gating for value in row),
+            (self.group >= 2, "group", self.group, "at least 2"),
+        )
 
 
 def performance(genetic: Floats, ceiling: Floats) -> Floats:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from jaxbreed.checks import require
 from jaxbreed.traits import Floats, Traits, correlation_root, traits_from_effects
 
 _ROUNDS = 200  # of fitting dominance and correlations to each other
@@ -40,21 +41,19 @@ class TraitModel:
         Raises:
           ValueError: naming the field, its value and what would be right.
         """
-        checks = (
-            (0.0 < self.h2 <= 1.0, "h2", self.h2, "above 0 and at most 1"),
-            (0.0 <= self.clutch < 1.0, "clutch", self.clutch, "at least 0 and below 1"),
+        of = f" of {self.name}"
+        require(
+            (0.0 < self.h2 <= 1.0, "h2" + of, self.h2, "above 0 and at most 1"),
+            (0.0 <= self.clutch < 1.0, "clutch" + of, self.clutch, "at least 0 and below 1"),
             (
                 self.repeatability is None or self.h2 + self.clutch <= self.repeatability + 1e-12 <= 1.0 + 1e-12,
-                "repeatability",
+                "repeatability" + of,
                 self.repeatability,
                 f"from h2 + clutch, {self.h2 + self.clutch:g}, to 1",
             ),
-            (self.dominance_sd >= 0.0, "dominance_sd", self.dominance_sd, "at least 0"),
-            (self.cv > 0.0, "cv", self.cv, "above 0"),
+            (self.dominance_sd >= 0.0, "dominance_sd" + of, self.dominance_sd, "at least 0"),
+            (self.cv > 0.0, "cv" + of, self.cv, "above 0"),
         )
-        for good, field, value, right in checks:
-            if not good:
-                raise ValueError(f"{field} of {self.name} is {value:g}; it must be {right}")
 
     @property
     def dominant(self) -> bool:

@@ -25,6 +25,7 @@ from jaxbreed.schedule import Decision
 from jaxbreed.selection import Chosen, select
 from jaxbreed.staging import Staged
 from jaxbreed.statistics import Sample
+from jaxbreed.storage import stored_places_jit, with_stored_jit
 from jaxbreed.traits import genetic_values
 
 FEMALE, MALE = 0, 1
@@ -73,6 +74,10 @@ def generation(
     young = raise_parents(program, population, families, dams, sires)
     if measured.staged is not None:
         young = with_records(program, young, measured.staged, families, dams, sires)
+    # Some places of sires may go to males chosen a generation before, whose sperm was stored.
+    if program.settings.storage > 0:
+        places = stored_places_jit(program.settings, population, families, dams, _key_of_storage(key))
+        young = with_stored_jit(young, population, places)
     complete = females.alive.all((1, 2)) & males.alive.all((1, 2))
     return young, Round(measured.tested, measured.sample, complete, measured.staged)
 
@@ -108,6 +113,10 @@ def choose_parents(
 _select = jax.jit(select, static_argnums=(0, 2))
 _mate = jax.jit(mate, static_argnums=0, static_argnames="placed")
 _keys = jax.jit(lambda key: tuple(jax.vmap(lambda k: jax.random.split(k, 3))(key).T))
+
+
+# Apart from the others, which are those of a programme that stores nothing.
+_key_of_storage = jax.jit(jax.vmap(lambda key: jax.random.fold_in(key, 3)))
 
 
 @jax.jit

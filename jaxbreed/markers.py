@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from jax import Array
 
+from jaxbreed.checks import require
 from jaxbreed.columns import Columns
 from jaxbreed.kernels import WalkMap
 
@@ -43,7 +44,7 @@ class PredictionPlan:
         Raises:
           ValueError: naming the field, its value and what would be right.
         """
-        checks = (
+        require(
             (self.choose in ("tested", "eggs"), "choose", self.choose, '"tested" or "eggs"'),
             (self.retrain >= 0, "retrain", self.retrain, "at least 0"),
             (self.memory >= 1, "memory", self.memory, "at least 1"),
@@ -52,9 +53,6 @@ class PredictionPlan:
             (self.h2 in ("known", "reml"), "h2", self.h2, '"known" or "reml"'),
             (0.0 <= self.rarity <= 1.0, "rarity", self.rarity, "from 0 to 1"),
         )
-        for good, field, value, right in checks:
-            if not good:
-                raise ValueError(f"{field} is {value!r}; it must be {right}")
 
 
 @jax.tree_util.register_dataclass

@@ -9,7 +9,8 @@ from jax import Array
 from jaxbreed.program import Settings
 from jaxbreed.selection import Chosen
 
-_TRIES = 128
+TRIES = 128
+"""Random arrangements of which the best is taken."""
 
 
 def mate(
@@ -46,25 +47,20 @@ def mate(
     Returns:
       Dams (replicate, lineage) and sires (replicate, lineage, sire place).
     """
-    lineages, sires = settings.lineages, settings.sires[1]
+    lineages = settings.lineages
     replicates = females.egg.shape[0]
     dams = Chosen(*(x.reshape(replicates, lineages) for x in females))
     males = in_turn(males, kept)
     if settings.mating == "within_lineage":
         return dams, males if settings.migration == 0 else jax.vmap(functools.partial(_migrate, settings))(key, males)
 
-    def permuted(key: Array) -> Array:
-        if settings.scope == "across" and not placed:
-            return jax.random.permutation(key, lineages * sires).reshape(lineages, sires)
-        # Each lineage sends one male to each column of places: (lineage, sire) numbers of a flat list.
-        column = jax.vmap(lambda k: jax.random.permutation(k, lineages))(jax.random.split(key, sires))
-        return column.T * sires + jnp.arange(sires)
+    permuted = functools.partial(permuted_places, settings, placed=placed)
 
     def arrange(key: Array, dam: Chosen, male: Chosen, father_name: Array) -> Chosen:
         flat = Chosen(*(x.reshape(-1) for x in male))
         if settings.mating == "random":
             return Chosen(*(x[permuted(key)] for x in flat))
-        tries = jax.vmap(permuted)(jax.random.split(key, _TRIES))
+        tries = jax.vmap(permuted)(jax.random.split(key, TRIES))
         same_dam = flat.lineage[tries] == dam.lineage[:, None]
         father = father_name[flat.lineage, flat.sire][tries]
         same_sire = father == father_name[dam.lineage, dam.sire][:, None]
@@ -72,6 +68,22 @@ def mate(
         return Chosen(*(x[best] for x in flat))
 
     return dams, jax.vmap(arrange)(key, dams, males, father_name)
+
+
+def permuted_places(settings: Settings, key: Array, *, placed: bool = False) -> Array:
+    """A random arrangement of males: int32 (lineage, sire place), numbers in a list of them lineage by lineage.
+
+    Args:
+      settings: the rules.
+      key: of the draw.
+      placed: see `mate`.
+    """
+    lineages, sires = settings.lineages, settings.sires[1]
+    if settings.scope == "across" and not placed:
+        return jax.random.permutation(key, lineages * sires).reshape(lineages, sires)
+    # Each lineage sends one male to each column of places.
+    column = jax.vmap(lambda k: jax.random.permutation(k, lineages))(jax.random.split(key, sires))
+    return column.T * sires + jnp.arange(sires)
 
 
 def in_turn(males: Chosen, kept: Array) -> Chosen:

@@ -55,6 +55,8 @@ def check_limits(settings: Settings, schedule: Schedule) -> None:
         raise ValueError(
             f"males is {males}; with inbreeding_rate it must be left out: the limit decides how many males are used"
         )
+    if settings.storage > 0:
+        raise ValueError(f"storage is {settings.storage:g}; with inbreeding_rate it must be 0: places are planned")
     solver()
 
 

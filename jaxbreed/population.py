@@ -16,18 +16,12 @@ _FOUNDER = 0x0F0F0F0F  # sets founders' names apart from every other use of the 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class Population:
-    """Breeders: first the dam of each lineage, then the places for sires, lineage by lineage.
-
-    One animal may hold several places for sires; its entries are then equal.
+class Stored:
+    """Males of whom sperm is stored: those chosen along with the breeders, one for each place for a sire.
 
     Attributes:
-      haplotypes: uint8 (replicate, animal, 2, locus).
-      name: uint32 (replicate, animal, 2), inherited identity.
-      kinship: float32 (replicate, animal, animal), pedigree kinship, with self-kinship (1 + F) / 2 on the diagonal.
-      mother, father: int32 (replicate, animal), their places among the breeders before; founders have -1.
-      genetic, phenotype: int32 (replicate, animal, trait), score units; a founder's phenotype is its genetic value,
-        for nobody tested it.
+      kinship: float32 (replicate, male, animal + male), with the breeders, then with each other.
+      haplotypes, name, mother, father, genetic, phenotype: of these males, see `Population`.
     """
 
     haplotypes: Array
@@ -37,6 +31,34 @@ class Population:
     father: Array
     genetic: Array
     phenotype: Array
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Population:
+    """Breeders: first the dam of each lineage, then the places for sires, lineage by lineage.
+
+    One animal may hold several places for sires; its entries are then equal.
+
+    Attributes:
+      haplotypes: uint8 (replicate, animal, 2, locus).
+      name: uint32 (replicate, animal, 2), inherited identity.
+      kinship: float32 (replicate, animal, animal), pedigree kinship, with self-kinship (1 + F) / 2 on the diagonal.
+      mother, father: int32 (replicate, animal), their places among the breeders before; -1 for founders, and for a
+        stored male in the place of another.
+      genetic, phenotype: int32 (replicate, animal, trait), score units; a founder's phenotype is its genetic value,
+        for nobody tested it.
+      stored: males for the next generation but one; None unless sperm is stored.
+    """
+
+    haplotypes: Array
+    name: Array
+    kinship: Array
+    mother: Array
+    father: Array
+    genetic: Array
+    phenotype: Array
+    stored: Stored | None = None
 
 
 def sire_places(settings: Settings) -> npt.NDArray[np.int64]:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from jax import Array
 
 from jaxbreed.battery import Battery
+from jaxbreed.checks import require
 from jaxbreed.columns import columns_of, spread
 from jaxbreed.genetic_load import Load, join
 from jaxbreed.genome import GeneticMap
@@ -23,6 +24,8 @@ from jaxbreed.traits import Traits
 Scope = Literal["within", "across"]
 Mating = Literal["random", "avoid_sibs", "within_lineage", "rotational", "maximum_avoidance", "minimum_kinship"]
 Sexes = Literal["random", "alternate"]
+STORED: tuple[Mating, ...] = ("random", "avoid_sibs", "within_lineage")
+"""How stored males can be mated."""
 Combine = Literal["sum", "worst"]
 LANES = 4096
 """Eggs scored side by side by the XLA kernels: on a CPU so many that their state stays in the cache."""
@@ -51,6 +54,8 @@ class Settings:
       combine: "sum" ranks by the weighted sum of the traits, "worst" by the worst of them (independent culling).
       prediction: how genomic predictions are made, in programmes with stages; None for none.
       migration: chance of each place for a sire to be filled from another lineage, when mating is "within_lineage".
+      storage: chance of each place for a sire to be filled, instead of by a male chosen now, by one chosen a generation
+        before, whose sperm was stored.
       male_places: most places for sires of one male when inbreeding is limited; None for any number.
       sessions: of an animal's test, where no stages say it; they are counted only, the traits hold what they teach.
     """
@@ -71,6 +76,7 @@ class Settings:
     migration: float = 0.0
     male_places: int | None = None
     sessions: int = 1
+    storage: float = 0.0
 
     def __post_init__(self) -> None:
         """Checks every field.
@@ -78,7 +84,7 @@ class Settings:
         Raises:
           ValueError: naming the field, its value and what would be right.
         """
-        checks = (
+        require(
             (self.lineages >= 1, "lineages", self.lineages, "at least 1"),
             (
                 1 <= self.eggs[0] <= self.eggs[1] <= 10**8,
@@ -131,12 +137,15 @@ class Settings:
             ),
             (self.sessions >= 1, "sessions", self.sessions, "at least 1"),
             (self.sessions == 1 or not self.stages, "sessions", self.sessions, "1 where stages say it"),
+            (0.0 <= self.storage <= 1.0, "storage", self.storage, "from 0 to 1"),
+            (
+                self.storage == 0 or (self.mating in STORED and self.migration == 0),
+                "storage",
+                self.storage,
+                f"0 unless mating is one of {', '.join(STORED)}, without migration: plans are for males chosen now",
+            ),
+            (self.combine in ("sum", "worst"), "combine", self.combine, '"sum" or "worst"'),
         )
-        for good, field, value, right in checks:
-            if not good:
-                raise ValueError(f"{field} is {value}; it must be {right}")
-        if self.combine not in ("sum", "worst"):
-            raise ValueError(f'combine is {self.combine}; it must be "sum" or "worst"')
         if self.combine == "worst" and not any(stage.kind == "test" for stage in self.stages):
             raise ValueError("combine is worst; culling by every trait needs stages, at least one of them a test")
         self._check_prediction()

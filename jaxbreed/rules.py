@@ -41,6 +41,7 @@ def settings_of(scenario: Scenario) -> Settings:
         migration=selection.migration,
         male_places=selection.male_places,
         sessions=scenario.test.sessions,
+        storage=selection.storage,
     )
 
 

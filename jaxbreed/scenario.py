@@ -155,6 +155,7 @@ class SelectionTable(_Table):
         "avoid_sibs"
     )
     migration: Annotated[float, Field(ge=0, le=1, strict=True)] = 0.0
+    storage: Annotated[float, Field(ge=0, le=1, strict=True)] = 0.0
     inbreeding_rate: Annotated[float, Field(gt=0, lt=1, strict=True)] | None = None
     male_places: Count | None = None
     policy: str = "mass"

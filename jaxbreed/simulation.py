@@ -23,6 +23,7 @@ from jaxbreed.population import Population, choose_founders, founder_names
 from jaxbreed.program import Program
 from jaxbreed.schedule import Schedule
 from jaxbreed.selection import candidates_kept, check_families, check_tests
+from jaxbreed.storage import first_stored
 from jaxbreed.traits import genetic_values
 from jaxbreed.variance import expected_eggs_jit
 
@@ -149,7 +150,7 @@ def _row(schedule: Schedule, rates: list[float], g: int) -> Decision:
 def _start(program: Program, haplotypes: Array, numbers: Array, seed: Array) -> Population:
     genetic = genetic_values(program.traits, haplotypes)
     kinship = founder_kinship(numbers.shape[1])
-    return Population(
+    population = Population(
         haplotypes=haplotypes,
         name=founder_names(seed, numbers),
         kinship=jnp.broadcast_to(kinship, (len(numbers), *kinship.shape)),
@@ -158,6 +159,7 @@ def _start(program: Program, haplotypes: Array, numbers: Array, seed: Array) -> 
         genetic=genetic,
         phenotype=genetic,
     )
+    return population if program.settings.storage == 0 else first_stored(program.settings, population)
 
 
 @functools.partial(jax.jit, static_argnums=1)

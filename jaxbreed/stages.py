@@ -3,6 +3,8 @@
 import dataclasses
 from typing import Literal
 
+from jaxbreed.checks import require
+
 Kind = Literal["rear", "screen", "test"]
 MOST_ANIMALS = 100_000
 """Most animals of a clutch that are followed one by one."""
@@ -36,7 +38,7 @@ class Stage:
         Raises:
           ValueError: naming the field, its value and what would be right.
         """
-        checks = (
+        require(
             (self.kind in ("rear", "screen", "test"), "kind", self.kind, '"rear", "screen" or "test"'),
             (
                 self.capacity is None or 2 <= self.capacity <= MOST_ANIMALS,
@@ -55,9 +57,6 @@ class Stage:
                 'left out unless kind is "screen"',
             ),
         )
-        for good, field, value, right in checks:
-            if not good:
-                raise ValueError(f"{field} is {value!r}; it must be {right}")
 
 
 def check_order(stages: tuple[Stage, ...]) -> None:

@@ -37,8 +37,15 @@ def build_units(program: Program, frequency: Floats) -> Units:
 
     Returns:
       The units.
+
+    Raises:
+      ValueError: the programme stores males, of which theory knows nothing.
     """
     traits, settings = program.traits, program.settings
+    if settings.storage > 0:
+        raise ValueError(
+            f"storage is {settings.storage:g}; it must be 0: the theory has generations that do not overlap"
+        )
     sd = np.asarray(traits.sd_phenotypic, np.float64)
     scale = 2.0**-traits.scale_bits / sd[:, None]
     effect = np.asarray(traits.effect, np.float64) * scale

@@ -252,9 +252,9 @@ def test_stages_that_cannot_follow_each_other(stages, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"kind": "play"}, 'kind is \'play\'; it must be "rear", "screen" or "test"'),
+        ({"kind": "play"}, 'kind is play; it must be "rear", "screen" or "test"'),
         ({"capacity": 1}, "capacity is 1; it must be from 2 to 100,000, or left out"),
-        ({"survival": 0.0}, "survival is 0.0; it must be above 0 and at most 1"),
+        ({"survival": 0.0}, "survival is 0; it must be above 0 and at most 1"),
         ({"sessions": 0}, "sessions is 0; it must be at least 1"),
         ({"kind": "rear", "sessions": 2}, 'sessions is 2; it must be left out unless kind is "test"'),
         ({"accuracy": 0.4}, 'accuracy is 0.4; it must be left out unless kind is "screen"'),
@@ -271,7 +271,7 @@ def test_bad_stages_are_named(change, message):
     [
         ({"ceiling": (0.0, 1.0)}, "ceiling is 0; it must be above 0 founder phenotypic SD"),
         ({"gating": ((0.0, 3.0), (0.0, 0.0))}, "gating is 3; it must be from 0 to 2"),
-        ({"social": ((0.0,),)}, "social is .* it must have a row and a column for each of 2 traits"),
+        ({"social": ((0.0,),)}, "social is .* it must be a table with a row and a column for each of 2 traits"),
         ({"group": 1}, "group is 1; it must be at least 2"),
     ],
 )

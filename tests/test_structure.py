@@ -14,6 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # Each module may import those of the lines above it (and of its own line).
 LAYERS = (
+    {"checks"},
     {"kernels", "genome", "species", "schedule", "cores", "linkage", "interrupt", "battery", "stages", "sites"},
     {"tables"},
     {"theory", "index", "twostage", "accuracy", "costs", "aims"},
@@ -32,7 +33,7 @@ LAYERS = (
     {"screening"},
     {"staging"},
     {"measuring", "mating", "optimum"},
-    {"mating_plans"},
+    {"mating_plans", "storage"},
     {"generation"},
     {"history"},
     {"simulation", "results", "summary"},
