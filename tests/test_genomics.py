@@ -153,7 +153,7 @@ def test_a_screen_before_the_test_uses_the_generation_before():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"choose": "all"}, 'choose is \'all\'; it must be "tested" or "eggs"'),
+        ({"choose": "all"}, 'choose is all; it must be "tested" or "eggs"'),
         ({"training": 5}, "training is 5; it must be from 10 to 20,000 animals"),
         ({"memory": 0}, "memory is 0; it must be at least 1"),
         ({"rarity": 2.0}, "rarity is 2; it must be from 0 to 1"),
