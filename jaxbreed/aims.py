@@ -36,7 +36,7 @@ class ObjectiveTable(Table):
 
 
 class LimitsTable(Table):
-    """What a schedule must keep. See `jaxbreed.limits`. `cost`: of one replicate, its eggs and sessions by `[costs]`."""
+    """What a schedule must keep. See `jaxbreed.limits`; `cost` is of one replicate, by `[costs]`."""
 
     inbreeding: _BelowOne | None = None
     inbreeding_rate: _BelowOne | None = None
