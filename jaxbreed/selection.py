@@ -35,7 +35,11 @@ def candidates_kept(settings: Settings, fraction: float, tests: int | None = Non
     """
     needed = max(settings.parents_needed)
     groups = 1 if settings.scope == "within" else settings.lineages
-    tested = settings.most_tested if tests is None else min(tests, settings.eggs[1])
+    plan = settings.prediction
+    if plan is not None and plan.choose == "eggs":  # however few are tested
+        tested = settings.eggs[1]
+    else:
+        tested = settings.most_tested if tests is None else min(tests, settings.eggs[1])
     pool = int(fraction * tested / 2 * groups) + 1
     # A family has about half its animals of each sex; 6 SD more than half cannot happen.
     most = int(tested / 2 + 3 * tested**0.5) + 1

@@ -7,9 +7,11 @@ import pytest
 
 from jaxbreed.kernels import Tested as SweepResult
 from jaxbreed.kernels.moments import no_moments
+from jaxbreed.markers import PredictionPlan
 from jaxbreed.mating import mate
 from jaxbreed.program import Settings
 from jaxbreed.selection import Chosen, candidates_kept, select
+from jaxbreed.stages import Stage
 
 LINEAGES, SIRES, KEPT, REPLICATES = 5, 2, 40, 3
 BASE = 1 << 30
@@ -130,6 +132,15 @@ def test_enough_candidates_are_kept():
     across = Settings(lineages=24, eggs=(1000, 1000), scope="across")
     assert candidates_kept(across, 0.0) == 24
     assert candidates_kept(across, 0.9) < 600
+
+
+def test_few_tests_do_not_limit_what_is_kept_of_all_eggs():
+    rules = {"lineages": 24, "eggs": (1000, 1000), "scope": "across", "stages": (Stage("test", capacity=10),)}
+    tested = Settings(**rules, prediction=PredictionPlan(choose="tested"))
+    every = Settings(**rules, prediction=PredictionPlan(choose="eggs"))
+    assert candidates_kept(tested, 0.0) == 15  # of ten tested more than 15 of one sex cannot be
+    assert candidates_kept(every, 0.0) == 24
+    assert candidates_kept(every, 0.01, tests=10) == 121
 
 
 def pairs(settings, seed, kept=2**30):
