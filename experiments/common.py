@@ -17,6 +17,7 @@ from jaxbreed.summary import interval
 sys.path.insert(0, str(Path(__file__).parent))
 from benchmarks.machine import machine
 
+MACHINE = machine()  # as it was when the study began
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "0.4")
 
 
@@ -74,7 +75,7 @@ def publish(folder: Path, quick: bool, record: dict[str, Any], text: str, figure
         axes.spines[["top", "right"]].set_visible(False)
     figure.supxlabel(note, fontsize=8, color="0.35")
     figure.savefig(folder / f"{prefix}figure.png", dpi=150)
-    whole = {"machine": machine()} | record
+    whole = {"machine": MACHINE} | record
     (folder / f"{prefix}results.json").write_text(json.dumps(whole, indent=1) + "\n")
     (folder / f"{prefix}table.md").write_text(text)
     print(text)
