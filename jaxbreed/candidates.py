@@ -181,6 +181,37 @@ def as_tested(animals: Candidates, families: Families, drawn: Tested, scale: flo
     return dataclasses.replace(drawn, rank=jnp.asarray(rank), egg=jnp.asarray(egg), moments=moments)
 
 
+def without(drawn: Tested, animals: Candidates, gone: Bools, kept: int) -> Tested:
+    """Takes animals out of what a sweep remembers, and leaves the best of the others.
+
+    Args:
+      drawn: the sweep.
+      animals: the animals that were followed.
+      gone: bool (animal,), which of them to take out.
+      kept: of each sex of each family to leave.
+
+    Returns:
+      The sweep with fewer ranks and eggs.
+    """
+    rank, egg = np.asarray(drawn.rank), np.asarray(drawn.egg)
+    shape = rank.shape[:3]
+    replicate, lineage, sire = (np.expand_dims(place, (-1, -2)) for place in np.indices(shape))
+    names = _numbers(shape, replicate, lineage, sire, egg)
+    dead = _numbers(shape, animals.replicate[gone], animals.lineage[gone], animals.sire[gone], animals.egg[gone])
+    rank = np.where(np.isin(names, dead), ABSENT, rank)
+    order = np.argsort(-rank, axis=-1, kind="stable")[..., :kept]
+    rank, egg = (np.take_along_axis(x, order, -1) for x in (rank, egg))
+    return dataclasses.replace(drawn, rank=jnp.asarray(rank), egg=jnp.asarray(egg))
+
+
+def _numbers(
+    shape: tuple[int, ...], replicate: Numbers, lineage: Numbers, sire: Numbers, egg: Numbers
+) -> npt.NDArray[np.uint64]:
+    """One number for each egg of all families, (replicate, lineage, sire) of `shape`."""
+    family = (replicate * shape[1] + lineage) * shape[2] + sire
+    return family.astype(np.uint64) << np.uint64(32) | egg.astype(np.uint64)
+
+
 def records_of(animals: Candidates, families: Families, lineage: Numbers, sire: Numbers, egg: Numbers) -> Floats:
     """Records of animals by where they come from.
 
@@ -194,13 +225,10 @@ def records_of(animals: Candidates, families: Families, lineage: Numbers, sire: 
     Returns:
       (replicate, place, trait); NaN for animals that are not among them or were not tested.
     """
-    _, lineages, sires = families.eggs.shape
-
-    def name(replicate: Numbers, lineage: Numbers, sire: Numbers, egg: Numbers) -> npt.NDArray[np.uint64]:
-        family = (replicate * lineages + lineage) * sires + sire
-        return family.astype(np.uint64) << np.uint64(32) | egg.astype(np.uint64)
-
-    known = name(animals.replicate, animals.lineage, animals.sire, animals.egg)
-    wanted = name(np.arange(len(lineage))[:, None], lineage, sire, egg)
-    place = np.minimum(np.searchsorted(known, wanted), max(known.size - 1, 0))
+    shape = np.asarray(families.eggs).shape
+    known = _numbers(shape, animals.replicate, animals.lineage, animals.sire, animals.egg)
+    wanted = _numbers(shape, np.arange(len(lineage))[:, None], lineage, sire, egg)
+    if known.size == 0:
+        return np.full((*wanted.shape, animals.record.shape[1]), np.nan)
+    place = np.minimum(np.searchsorted(known, wanted), known.size - 1)
     return np.where((known[place] == wanted)[..., None], animals.record[place], np.nan)

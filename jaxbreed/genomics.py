@@ -27,6 +27,7 @@ class Model(NamedTuple):
 
     effect: Floats  # (replicate, trait, marker)
     intercept: Floats  # (replicate, trait)
+    known: Bools  # (replicate,), False where there were no records to train it: effects are then 0
 
 
 class Records(NamedTuple):
@@ -90,9 +91,16 @@ def genotype(
 
 
 def learn(
-    program: Program, knowledge: Knowledge, animals: Candidates, dosage: npt.NDArray[np.uint8], generation: int
+    program: Program,
+    knowledge: Knowledge,
+    animals: Candidates,
+    dosage: npt.NDArray[np.uint8],
+    generation: int,
+    replicates: int,
 ) -> Knowledge:
     """Adds this generation's records, forgets old ones, and trains the model anew if it is time.
+
+    A replicate without two records keeps the model it has, if any.
 
     Args:
       program: the programme.
@@ -100,6 +108,7 @@ def learn(
       animals: this generation's, of which the tested have sessions.
       dosage: uint8 (tested animal, marker).
       generation: its number.
+      replicates: how many there are.
 
     Returns:
       What is known now.
@@ -122,10 +131,15 @@ def learn(
     due = generation == 0 if plan.retrain == 0 else generation % plan.retrain == 0
     if knowledge.model is not None and not due:
         return Knowledge(knowledge.model, records)
-    replicates = int(animals.replicate.max()) + 1
-    fitted = [_fit(program, records, replicate) for replicate in range(replicates)]
-    effect, intercept = (np.stack([fit[part] for fit in fitted]) for part in range(2))
-    return Knowledge(Model(effect, intercept), records)
+    assert program.markers is not None
+    traits, markers = len(program.traits.names), program.markers.locus.size
+    model = Model(np.zeros((replicates, traits, markers)), np.zeros((replicates, traits)), np.zeros(replicates, bool))
+    if (last := knowledge.model) is not None:
+        model = Model(last.effect.copy(), last.intercept.copy(), last.known.copy())
+    for replicate in np.flatnonzero(np.bincount(records.replicate, minlength=replicates) > 1):
+        model.effect[replicate], model.intercept[replicate] = _fit(program, records, int(replicate))
+        model.known[replicate] = True
+    return Knowledge(model, records)
 
 
 def _fit(program: Program, records: Records, replicate: int) -> tuple[Floats, Floats]:
@@ -238,11 +252,11 @@ def egg_score(program: Program, say: Predictor) -> EggScore:
 
 def _rarity(records: Records, effect: Floats, power: float) -> Floats:
     """By how much markers count more as their favourable allele is rarer: (replicate, marker)."""
-    latest = records.generation == records.generation.max()
+    latest = records.generation == records.generation.max(initial=0)
     factor = np.empty_like(effect)
     for r in range(len(effect)):
         dosage = records.dosage[latest & (records.replicate == r)]
-        frequency = dosage.mean(0) / 2
+        frequency = dosage.sum(0) / (2 * max(len(dosage), 1))
         favourable = np.where(effect[r] > 0, frequency, 1 - frequency)
         factor[r] = np.maximum(favourable, 0.5 / max(len(dosage), 1)) ** -power
     return factor

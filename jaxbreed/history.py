@@ -201,7 +201,8 @@ def record_round(history: History, g: int, round_: Round, sessions: int = 1) -> 
         data["screen_accuracy"][:, g], data["screen_accuracy_within"][:, g] = staged.screen
     # Until the next clutches are laid, when the parents' weights are known, these hold what they are compared with.
     data["selection_differential"][:, g] = -sample.mean[:, traits:]
-    data["intensity"][:, g] = 1.0 / spread
+    with np.errstate(divide="ignore"):
+        data["intensity"][:, g] = 1.0 / spread
 
 
 def count_breeders(population: Population, families: Families) -> npt.NDArray[np.int64]:

@@ -160,7 +160,7 @@ class Settings:
                 f"so it must be at least {-(-max(females, males) // families)}"
             )
         living = self.eggs[0] * self.survival if self.tested is None else min(self.eggs[0] * self.survival, self.tested)
-        for stage in self.stages:
+        for stage in () if self.chosen_among_eggs else self.stages:
             living = min(living, stage.capacity or living) * stage.survival
         pool = living / 2 * (self.lineages if self.scope == "across" else 1)
         if max(females, males) > pool:
@@ -180,6 +180,11 @@ class Settings:
         unknown = [n for n, s in enumerate(self.stages, start=1) if s.kind == "screen" and s.accuracy is None]
         if unknown and self.prediction is None:
             raise ValueError(f"stages.{unknown[0]}.accuracy is left out; a screen without one needs prediction")
+
+    @property
+    def chosen_among_eggs(self) -> bool:
+        """Whether parents are chosen by prediction among all eggs, tested or not."""
+        return self.prediction is not None and self.prediction.choose == "eggs"
 
     @property
     def parents_needed(self) -> tuple[int, int]:

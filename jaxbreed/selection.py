@@ -35,8 +35,7 @@ def candidates_kept(settings: Settings, fraction: float, tests: int | None = Non
     """
     needed = max(settings.parents_needed)
     groups = 1 if settings.scope == "within" else settings.lineages
-    plan = settings.prediction
-    if plan is not None and plan.choose == "eggs":  # however few are tested
+    if settings.chosen_among_eggs:  # however few are tested
         tested = settings.eggs[1]
     else:
         tested = settings.most_tested if tests is None else min(tests, settings.eggs[1])
@@ -52,8 +51,7 @@ def check_families(settings: Settings, schedule: Schedule) -> None:
     Raises:
       ValueError: parents are chosen among all eggs by prediction, which weighs families itself.
     """
-    chosen_among_eggs = settings.prediction is not None and settings.prediction.choose == "eggs"
-    if schedule.family_weight is not None and chosen_among_eggs:
+    if schedule.family_weight is not None and settings.chosen_among_eggs:
         weight = float(np.asarray(schedule.family_weight)[0])
         raise ValueError(
             f'family_weight is {weight:g}; it must be left out where prediction chooses among all "eggs", since a '

@@ -20,7 +20,9 @@ class Stage:
     Attributes:
       kind: "rear" measures nothing, "screen" scores the genomes of eggs or animals, "test" measures performance.
       capacity: most animals of a clutch that enter; None for all. A screen that comes first scores every egg.
-      survival: chance to live through the stage.
+      survival: chance to live through the stage. Where prediction chooses parents among all eggs it counts for the
+        sibs that are tested: those that die teach nothing more and do not breed; other eggs only need to live as
+        `Settings.survival` says.
       sessions: of a test: sessions an animal; all its sessions so far make its record.
       accuracy: of a screen: correlation of its score with the index of breeding values among the founders; None for
         a genomic prediction.

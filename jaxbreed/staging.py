@@ -1,15 +1,18 @@
 """The stages of a generation: eggs are screened, animals reared and tested, the best go on."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
 from jaxbreed.battery import error_scale, group_means
-from jaxbreed.candidates import Bools, Candidates, Floats, Ints, follow, place_within
+from jaxbreed.candidates import Bools, Candidates, Floats, Ints, follow, place_within, without
 from jaxbreed.clutch import Families
 from jaxbreed.genomics import Knowledge, genotype, learn, predictor
 from jaxbreed.kernels import Tested
+from jaxbreed.kernels.topk import ABSENT
 from jaxbreed.population import Population
 from jaxbreed.program import Program
 from jaxbreed.schedule import Decision
@@ -81,6 +84,7 @@ def run_stages(
     animals = follow(program, families, drawn, score_families(program, population, families, drawn.egg))
     # Whose markers are read: of no egg where a screen is by prediction and there is no model yet.
     every_egg, read = screens and (stages[0].accuracy is not None or say is not None), np.zeros(animals.egg.size, bool)
+    died = np.zeros(animals.egg.size, bool)
     for number, stage in enumerate(stages):
         if number == 0 and screens:
             entered[:, 0] = np.asarray(drawn.survivors).sum((1, 2))
@@ -88,6 +92,7 @@ def run_stages(
             enters = admit(animals, stage.capacity)
             entered[:, number] = np.bincount(animals.replicate[enters], minlength=replicates)
             animals.alive = enters & (animals.luck[number] < stage.survival)
+            died |= enters & ~animals.alive
         if stage.kind == "test":
             conduct(program, animals, stage, number, animals.alive)
             animals.score = np.where(animals.sessions > 0, animals.record @ per_unit, np.nan)
@@ -105,18 +110,41 @@ def run_stages(
         read |= known
         dosage = genotype(program, population, families, animals, known)
         tested = animals.sessions[known] > 0
-        knowledge = learn(program, knowledge, animals, dosage[tested], decision.generation)
+        knowledge = learn(program, knowledge, animals, dosage[tested], decision.generation, replicates)
         say = predictor(program, knowledge, per_unit)
         if say is not None and plan.choose == "tested":
             animals.score[:] = np.nan
             animals.score[known] = say(animals.replicate[known], dosage)
         elif say is not None:
-            drawn, accuracy, scale = screen_eggs(program, say, per_unit, population, families, kept, progress)
-            every_egg = True
+            more = _most_in_a_family(animals, died)
+            drawn, accuracy, scale = screen_eggs(program, say, per_unit, population, families, kept + more, progress)
+            # Eggs that nobody followed are taken to live; a sib that died in a stage cannot breed.
+            drawn, every_egg = without(drawn, animals, died, kept), True
     genotyped = np.bincount(animals.replicate[read], minlength=replicates)
     if every_egg:  # those that are followed are among them, and not genotyped again
         genotyped = np.asarray(drawn.survivors, np.int64).sum((1, 2))
+    if knowledge.model is not None and not knowledge.model.known.all():
+        # Too few were tested for a model: nobody can be chosen by prediction.
+        animals.alive &= knowledge.model.known[animals.replicate]
+        drawn = _without_replicates(drawn, ~knowledge.model.known)
     return Staged(animals, drawn, entered, genotyped, accuracy, knowledge, scale)
+
+
+def _most_in_a_family(animals: Candidates, died: Bools) -> int:
+    """Most animals of one sex of a family that died, rounded up to a power of two, so that few numbers are compiled."""
+    if not died.any():
+        return 0
+    rows = np.stack([animals.clutch[died], animals.sire[died], animals.sex[died]])
+    return 1 << int(np.unique(rows, axis=1, return_counts=True)[1].max() - 1).bit_length()
+
+
+def _without_replicates(drawn: Tested, gone: Bools) -> Tested:
+    """Leaves nobody of some replicates to choose from."""
+    where = gone[:, None, None]
+    count = np.where(where, 0, np.asarray(drawn.moments.count))
+    rank = np.where(where[..., None, None], ABSENT, np.asarray(drawn.rank))
+    moments = dataclasses.replace(drawn.moments, count=jnp.asarray(count))
+    return dataclasses.replace(drawn, rank=jnp.asarray(rank), moments=moments)
 
 
 def admit(animals: Candidates, capacity: int | None) -> Bools:

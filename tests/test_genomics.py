@@ -150,6 +150,52 @@ def test_a_screen_before_the_test_uses_the_generation_before():
     assert (ahead[:, 1:] > 0.5).all()
 
 
+def test_the_dead_do_not_breed_where_all_eggs_may():
+    # Every egg of a clutch is followed and half of them die in the test: parents are the best predicted of the others.
+    stages = (Stage("test", capacity=200, survival=0.5),)
+    settings = Settings(lineages=3, eggs=(200, 200), stages=stages, prediction=PredictionPlan(choose="eggs"))
+    program, founders = genomic([MODELS[0]], settings, founders=12, loci=120, qtl=40, markers=60)
+    numbers = choose_founders(founders.individuals, settings, 2, shared=True, seed=7)
+    population = _start(program, founders.haplotypes[numbers], numbers, jnp.array([7, 0], jnp.uint32))
+    families = lay(program, population, jax.random.split(jax.random.key(1), 2))
+    decision = Decision(jnp.array([1.0]), jnp.float32(0), jnp.int32(9))
+    staged = run_stages(program, decision, population, families, Knowledge(), 5)
+    animals = staged.animals
+    assert (animals.sessions > 0).tolist() == (animals.luck[0] < 0.5).tolist()
+    say = predictor(program, staged.knowledge, 1 / np.asarray(program.traits.sd_phenotypic, float))
+    everyone = np.ones(animals.egg.size, bool)
+    index = say(animals.replicate, genotype(program, population, families, animals, everyone))
+    for r, lineage, sex in np.ndindex(2, 3, 2):
+        here = (animals.replicate == r) & (animals.lineage == lineage) & (animals.sex == sex)
+        best = [animals.egg[rows][np.argsort(-index[rows])[:5]] for rows in (here & animals.alive, here)]
+        found = np.asarray(staged.drawn.egg)[r, lineage, 0, sex]
+        assert (found == best[0]).all()
+        assert not np.isin(found, animals.egg[here & ~animals.alive]).any()
+        assert (best[0] != best[1]).any()  # with the dead others would breed
+
+
+@pytest.mark.parametrize("choose", ["tested", "eggs"])
+def test_without_a_model_a_replicate_has_died_out(choose):
+    stages = (Stage("rear", capacity=40, survival=0.9), Stage("test", capacity=6, survival=0.5))
+    plan = PredictionPlan(choose=choose)
+    settings = Settings(lineages=1, eggs=(200, 200), stages=stages, prediction=plan)
+    program, founders = genomic([MODELS[0]], settings, founders=60, loci=120, qtl=40, markers=60)
+    schedule = constant_schedule(1, (1.0,))
+    # About one in nine replicates has no more than one record. Of several, all of one sex, none is lost to all eggs.
+    few = "[01]" if choose == "eggs" else "[0-6]"
+    with pytest.raises(
+        RuntimeError, match=rf"replicate \d+ died out in generation 0: its poorest clutch left {few} te"
+    ):
+        simulate(program, founders, schedule, replicates=30, seed=1)
+    if choose == "eggs":  # nobody at all is left of any replicate
+        lethal = dataclasses.replace(settings, stages=(Stage("test", capacity=6, survival=1e-9),))
+        program = dataclasses.replace(program, settings=lethal, stage_noise=program.stage_noise[1:])
+        with pytest.raises(
+            RuntimeError, match="replicate 0 died out in generation 0: its poorest clutch left 0 tested"
+        ):
+            simulate(program, founders, schedule, replicates=2, seed=1)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
