@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -21,6 +22,7 @@ from jaxbreed.trajectory import Followed, backward, follow, measure_response
 from jaxbreed.units import Units, build_units, moments_of
 
 Floats = npt.NDArray[np.float64]
+Look = Callable[[Population, Families], None]
 _ROUNDING = 0xC0DE  # sets rounding apart from every other use of the seed
 
 
@@ -141,13 +143,13 @@ class _Simulated:
     seed: int
     shared: bool
 
-    def forward(self, schedule: Schedule) -> tuple[Course, _Kept]:
-        units = build_units(self.program, self.founders.frequencies)
-        states: list[tuple[Moments, Floats]] = []
+    def course(self, schedule: Schedule, look: Look | None = None) -> Course:
+        entropies: list[Floats] = []
 
         def on_families(population: Population, families: Families) -> None:
-            origin = states[0][0].mean if states else None
-            states.append((moments_of(self.program, units, population, families, origin), _entropy(families)))
+            entropies.append(_entropy(families))
+            if look is not None:
+                look(population, families)
 
         whole = whole_numbers(schedule, self.seed)
         history = simulate(
@@ -160,19 +162,29 @@ class _Simulated:
             on_families=on_families,
         )
         rounds = schedule.generations
-        course = Course(
+        return _single(
             gain=history["gain"],
             variance=history["genetic_variance"] / history.sd_phenotypic**2,
             inbreeding=history["inbreeding"],
-            entropy=np.stack([entropy for _, entropy in states[1:]], axis=1),
+            entropy=np.stack(entropies[1:], axis=1),
             eggs=history["eggs"][:, :rounds],
             tests=history["tests"][:, :rounds],
         )
-        path = Moments(*(np.stack(part) for part in zip(*(state for state, _ in states), strict=True)))
+
+    def forward(self, schedule: Schedule) -> tuple[Course, _Kept]:
+        units = build_units(self.program, self.founders.frequencies)
+        states: list[Moments] = []
+
+        def look(population: Population, families: Families) -> None:
+            origin = states[0].mean if states else None
+            states.append(moments_of(self.program, units, population, families, origin))
+
+        course = self.course(schedule, look)
+        path = Moments(*(np.stack(part) for part in zip(*states, strict=True)))
         levers = levers_of(self.program, schedule)
         with jax.enable_x64(True):
             measured = measure_response(units.world, path, levers, self.program.settings.prediction is not None)
-        return _single(course), _Kept(schedule, units, path, levers, measured)
+        return course, _Kept(schedule, units, path, levers, measured)
 
     def backward(self, kept: _Kept, cotangent: Course) -> Schedule:
         return _schedule_cotangent(self.program, kept, cotangent)
@@ -186,6 +198,9 @@ class _Expected:
     seed: int
     shared: bool
     calibration: Measured | None
+
+    def course(self, schedule: Schedule) -> Course:
+        return self.forward(schedule)[0]
 
     def forward(self, schedule: Schedule) -> tuple[Course, _Kept]:
         program, rounds = self.program, schedule.generations
@@ -203,8 +218,8 @@ class _Expected:
         laid = program.settings.lineages * sum(program.settings.eggs) / 2
         shape = (self.replicates, rounds)
         tests = np.broadcast_to(levers.tests * program.settings.lineages, shape)
-        course = Course(seen.gain, seen.variance, seen.inbreeding, seen.entropy, np.full(shape, laid), tests)
-        return _single(course), _Kept(schedule, units, path, levers, measured)
+        course = _single(**seen._asdict(), eggs=np.full(shape, laid), tests=tests)
+        return course, _Kept(schedule, units, path, levers, measured)
 
     def backward(self, kept: _Kept, cotangent: Course) -> Schedule:
         return _schedule_cotangent(self.program, kept, cotangent)
@@ -215,7 +230,7 @@ _Run = _Simulated | _Expected
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
 def _course(schedule: Schedule, run: _Run) -> Course:
-    return run.forward(_concrete(schedule))[0]
+    return run.course(_concrete(schedule))
 
 
 def _forward(schedule: Schedule, run: _Run) -> tuple[Course, _Opaque]:
@@ -239,8 +254,8 @@ def _concrete(schedule: Schedule) -> Schedule:
         ) from None
 
 
-def _single(course: Course) -> Course:
-    return Course(*(jnp.asarray(np.asarray(x), jnp.float32) for x in course))
+def _single(**seen: Real) -> Course:
+    return Course(**{name: jnp.asarray(np.asarray(x), jnp.float32) for name, x in seen.items()})
 
 
 def _entropy(families: Families) -> Floats:
