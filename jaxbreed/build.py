@@ -134,7 +134,7 @@ def prepare(
         gamma_shape=genome.effect_shape,
         residual_correlation=correlations.residual,
         clutch_correlation=correlations.clutch,
-        sessions=scenario.test.sessions,
+        sessions=scenario.sessions,
         seed=seed,
     )
     load = _draw_load(scenario, founders, np.asarray(traits.qtl))

@@ -1,4 +1,4 @@
-"""The command line: run a scenario, compare policies, list species, look at this machine."""
+"""The command line: run a scenario, compare policies, list presets, look at this machine."""
 
 import sys
 from collections.abc import Iterator
@@ -187,44 +187,23 @@ def compare(
 @app.command()
 def species(name: Annotated[str | None, typer.Argument(help="Show one species with its sources.")] = None) -> None:
     """List the species presets, or show one with the source of every number."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-
-    from jaxbreed.species import available, load
-
-    console = Console()
     with _plain_errors():
-        if name is None:
-            table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-            for heading in ("species", "common name", "eggs (thousand)", "years", "n", "Morgans", "sires"):
-                table.add_column(heading, no_wrap=heading != "common name")
-            for preset in map(load, available()):
-                low, high = preset.eggs.value
-                table.add_row(
-                    preset.key,
-                    preset.common + (" *" if preset.hypothetical else ""),
-                    f"{low / 1000:g}-{high / 1000:g}",
-                    f"{preset.generation_years.value:g}",
-                    str(preset.chromosomes.value),
-                    f"{preset.map_morgans_female.value:g}, {preset.map_morgans_male.value:g}",
-                    "-".join(str(n) for n in preset.sires.value),
-                )
-            console.print(table)
-            console.print(
-                "years: a generation; n: chromosomes; Morgans: female, male map; * hypothetical in captivity. "
-                "`jaxbreed species NAME` shows every number with its source."
-            )
-            return
-        preset = load(name)
-        console.print(f"[bold]{preset.common}[/bold] ({preset.latin})\n{preset.note.strip()}\n", highlight=False)
-        table = Table("what", "value", "evidence", "source")
-        for key, entry in preset.model_dump(exclude_none=True).items():
-            quantities = entry if key == "demography" else {key: entry}
-            for what, quantity in quantities.items():
-                if isinstance(quantity, dict) and "value" in quantity:
-                    table.add_row(what, str(quantity["value"]), quantity["evidence"], quantity["source"])
-        console.print(table)
+        from rich.console import Console
+
+        from jaxbreed.listing import show_all_species, show_species
+
+        show_all_species(Console()) if name is None else show_species(Console(), name)
+
+
+@app.command()
+def assays(name: Annotated[str | None, typer.Argument(help="Show one assay with its sources.")] = None) -> None:
+    """List the assay presets, or show one with the source of every number."""
+    with _plain_errors():
+        from rich.console import Console
+
+        from jaxbreed.listing import show_all_assays, show_assay
+
+        show_all_assays(Console()) if name is None else show_assay(Console(), name)
 
 
 @app.command()

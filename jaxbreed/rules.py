@@ -11,7 +11,7 @@ from jaxbreed.costs import Prices
 from jaxbreed.effects import TraitModel
 from jaxbreed.markers import PredictionPlan
 from jaxbreed.program import Settings
-from jaxbreed.scenario import Correlation, Scenario
+from jaxbreed.scenario import Correlation, Scenario, sessions_of
 from jaxbreed.stages import Stage
 
 _BEHAVIOUR = ("ceiling", "gated_by", "changed_by")  # what a test shows of a trait
@@ -40,7 +40,7 @@ def settings_of(scenario: Scenario) -> Settings:
         combine="worst" if selection.policy == "culling" else "sum",
         migration=selection.migration,
         male_places=selection.male_places,
-        sessions=scenario.test.sessions,
+        sessions=scenario.sessions,
         storage=selection.storage,
     )
 
@@ -87,9 +87,14 @@ def _stages(scenario: Scenario) -> tuple[Stage, ...]:
     stages = []
     for number, table in enumerate(scenario.stages, start=1):
         try:
-            stages.append(Stage(**table.model_dump()))
+            if table.assay is not None and table.kind != "test":
+                raise ValueError(f'assay is {table.assay}; it must be left out unless kind is "test"')
+            sessions = sessions_of(table, scenario.assays.get(f"stages.{number}.assay"))
+            stages.append(Stage(**table.model_dump(exclude={"assay", "sessions"}), sessions=sessions))
         except ValueError as error:
             raise ValueError(f"stages.{number}.{error}") from None
+    if stages and scenario.test.assay is not None:
+        raise ValueError(f"test.assay is {scenario.test.assay}; with stages, say it in the stages that test")
     if stages and scenario.test.sessions > 1:
         raise ValueError(f"test.sessions is {scenario.test.sessions}; with stages, say it in the stages that test")
     return tuple(stages)

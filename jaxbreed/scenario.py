@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BaseModel, Field, ValidationError
 
 from jaxbreed.aims import LeversTable, LeverTable, LimitsTable, ObjectiveTable, OptimizeTable
+from jaxbreed.assays import Assay
+from jaxbreed.assays import load as load_assay
 from jaxbreed.species import Species, load
 from jaxbreed.tables import Count, Number, Share, Whole
 from jaxbreed.tables import Table as _Table
@@ -115,8 +117,9 @@ class LoadTable(_Table):
 
 
 class TestTable(_Table):
-    """How an animal is tested: the mean of so many sessions is its record."""
+    """How an animal is tested: the mean of so many sessions is its record. `assay` names a preset."""
 
+    assay: str | None = None
     sessions: Count = 1
     group: Annotated[int, Field(ge=2, strict=True)] = 2
 
@@ -127,6 +130,7 @@ class StageTable(_Table):
     kind: Literal["rear", "screen", "test"]
     capacity: Annotated[int, Field(ge=2, le=100_000, strict=True)] | None = None
     survival: Share = 1.0
+    assay: str | None = None
     sessions: Count = 1
     accuracy: Share | None = None
 
@@ -210,15 +214,82 @@ class Scenario(_Table):
         return max(1, math.floor(self.programme.years / self.preset.generation_years.value + 1e-9))
 
     @property
+    def assays(self) -> dict[str, Assay]:
+        """Assay presets, by the field that names them.
+
+        Raises:
+          ValueError: there is no such preset.
+        """
+        named = {"test.assay": self.test.assay}
+        named |= {f"stages.{number}.assay": stage.assay for number, stage in enumerate(self.stages, start=1)}
+        found: dict[str, Assay] = {}
+        for field, name in named.items():
+            try:
+                found |= {} if name is None else {field: load_assay(name)}
+            except ValueError as error:
+                raise ValueError(f"{field}: {error}") from None
+        return found
+
+    @property
     def trait_tables(self) -> dict[str, TraitTable]:
-        """Traits by name; the default pair takes single-session heritabilities from the species."""
+        """Traits by name, with the assays' repeatabilities where they have none.
+
+        The default pair takes heritabilities of one session from its assay, or else from the species.
+
+        Raises:
+          ValueError: an assay does not fit the traits.
+        """
         if self.traits is not None:
-            return self.traits
+            return with_assays(self.traits, self.assays)
         preset = self.preset
-        return {
-            "intelligence": TraitTable(h2=preset.h2_cognition.value, weight=1.0),
-            "sociability": TraitTable(h2=preset.h2_sociability.value, weight=1.0),
-        }
+        h2 = {"intelligence": preset.h2_cognition.value, "sociability": preset.h2_sociability.value}
+        for assay in self.assays.values():
+            h2 |= {name: assay.h2.value for name in h2 if assay.h2 is not None and name in assay.traits}
+        return with_assays({name: TraitTable(h2=value, weight=1.0) for name, value in h2.items()}, self.assays)
+
+    @property
+    def sessions(self) -> int:
+        """Test sessions of an animal, where no stages say them."""
+        return sessions_of(self.test, self.assays.get("test.assay"))
+
+
+def sessions_of(table: TestTable | StageTable, assay: Assay | None) -> int:
+    """Sessions that a table asks for, or else its assay."""
+    silent = assay is not None and "sessions" not in table.model_fields_set
+    return assay.sessions.value if silent and assay is not None else table.sessions
+
+
+def with_assays(tables: dict[str, TraitTable], assays: dict[str, Assay]) -> dict[str, TraitTable]:
+    """Traits whose repeatability is left out get that of the assay that names them.
+
+    Args:
+      tables: traits by name.
+      assays: by the field that names them.
+
+    Raises:
+      ValueError: an assay names none of the traits, or repeats less well than the trait is heritable, or two differ.
+    """
+    result, source = dict(tables), dict[str, str]()
+    for field, assay in assays.items():
+        known = assay.repeatability.value
+        if not set(assay.traits) & set(tables):
+            raise ValueError(
+                f"{field} is {assay.key}, which measures {' or '.join(assay.traits)}; no trait has such a name"
+            )
+        for name in set(assay.traits) & {name for name, table in tables.items() if table.repeatability is None}:
+            table = tables[name]
+            if table.h2 + table.clutch > known + 1e-12:
+                raise ValueError(
+                    f"{field} is {assay.key}, of which a session repeats with {known:g}; h2 + clutch of traits.{name}, "
+                    f"{table.h2 + table.clutch:g}, must be at most that, or traits.{name}.repeatability be given"
+                )
+            if result[name].repeatability not in (None, known):
+                raise ValueError(
+                    f"{field} is {assay.key}, which repeats otherwise than {source[name]}; traits.{name}.repeatability "
+                    "must be given"
+                )
+            result[name], source[name] = table.model_copy(update={"repeatability": known}), field
+    return result
 
 
 class ScenarioError(ValueError):
@@ -283,6 +354,10 @@ def parse_scenario(table: dict[str, Any]) -> Scenario:
         raise ScenarioError(_sentence(error, table)) from None
     except ValueError as error:
         raise ScenarioError(f"species: {error}") from None
+    try:
+        _ = scenario.trait_tables
+    except ValueError as error:
+        raise ScenarioError(str(error)) from None
     return scenario
 
 

@@ -6,6 +6,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+from jaxbreed.comparison import Arm, arm_scenarios
 from jaxbreed.scenario import parse_scenario
 
 README = Path(__file__).parents[1] / "README.md"
@@ -27,8 +28,9 @@ def test_python_blocks_run(tmp_path):
 
 def test_scenario_blocks_are_scenarios():
     blocks = re.findall(r"```toml\n(.*?)```", README.read_text(), re.DOTALL)
-    assert len(blocks) == 1
-    assert parse_scenario({"species": "octopus-maya"} | tomllib.loads(blocks[0])).founders.from_files
+    arms, founders = map(tomllib.loads, blocks)
+    assert parse_scenario({"species": "octopus-maya"} | founders).founders.from_files
+    assert len(arm_scenarios({"species": "octopus-vulgaris"}, [Arm(*arm) for arm in arms.items()])) == 3
 
 
 def test_named_commands_and_files_exist():

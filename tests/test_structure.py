@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     {"checks", "pgpe"},
     {"kernels", "genome", "species", "schedule", "cores", "linkage", "interrupt", "battery", "stages", "sites"},
-    {"tables"},
+    {"tables", "assays"},
     {"theory", "index", "twostage", "accuracy", "costs", "aims"},
     {"founders", "traits", "pedigree", "relationship", "reml", "prediction", "coancestry", "contributions", "mapfile"},
     {"effects", "genetic_load", "dominance", "policies"},
@@ -41,7 +41,7 @@ LAYERS = (
     {"course"},
     {"objectives", "limits"},
     {"targets"},
-    {"build", "figure", "progress", "doctor"},
+    {"build", "figure", "progress", "doctor", "listing"},
     {"comparison"},
     {"arms", "comparison_file", "comparison_figure", "comparison_table"},
     {"compare_command"},
