@@ -115,6 +115,7 @@ def _run_and_report(loaded: "Loaded", output: Path, console: "Console", quiet: b
     from jaxbreed.figure import plot
     from jaxbreed.history import History
     from jaxbreed.interrupt import noticed
+    from jaxbreed.listing import show_caveats
     from jaxbreed.progress import RunProgress
     from jaxbreed.results import save
     from jaxbreed.summary import closing_table
@@ -127,8 +128,7 @@ def _run_and_report(loaded: "Loaded", output: Path, console: "Console", quiet: b
         f"{scenario.generations} generations of {years:g} years, {programme.lineages} lineages, "
         f"{programme.replicates} replicates, seed {programme.seed}"
     )
-    if preset.hypothetical:
-        console.print(f"[yellow]Hypothetical.[/yellow] {preset.note.strip()}", highlight=False)
+    show_caveats(console, scenario)
 
     expected = expected_total_eggs(scenario)
     with noticed() as ctrl_c, RunProgress(console, scenario.generations, expected, quiet) as progress:

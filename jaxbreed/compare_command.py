@@ -12,6 +12,7 @@ from jaxbreed.comparison_file import save_comparison
 from jaxbreed.comparison_table import comparison_table
 from jaxbreed.history import History
 from jaxbreed.interrupt import noticed
+from jaxbreed.listing import show_caveats
 from jaxbreed.progress import RunProgress
 from jaxbreed.scenario import Loaded, Scenario
 
@@ -45,8 +46,7 @@ def compare_and_report(
         f"{len(arms)} arms, each {scenario.generations} generations, {programme.lineages} lineages, "
         f"{programme.replicates} replicates, seed {programme.seed}, unless it says otherwise"
     )
-    if preset.hypothetical:
-        console.print(f"[yellow]Hypothetical.[/yellow] {preset.note.strip()}", highlight=False)
+    show_caveats(console, scenario)
     for name, reason in left_out.items():
         console.print(f"left out: {name}: {reason}", highlight=False, markup=False)
     scenarios = arm_scenarios(scenario, arms).values()

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jaxbreed import assays, species
+from jaxbreed.scenario import Scenario
 
 
 def show_all_species(console: Console) -> None:
@@ -79,6 +80,15 @@ def show_assay(console: Console, name: str) -> None:
         table.add_row("h2 of their mean", *row)
     table.add_row("repeatability", *(f"{assays.averaged_repeatability(repeats, n):.2f}" for n in numbers))
     console.print(table)
+
+
+def show_caveats(console: Console, scenario: Scenario) -> None:
+    """Prints what is hypothetical about a scenario's animal and its assays."""
+    preset = scenario.preset
+    notes = [preset.note.strip()] if preset.hypothetical else []
+    notes += [f"{field} {a.key}: {a.note}" for field, a in scenario.assays.items() if a.hypothetical]
+    for note in notes:
+        console.print(f"[yellow]Hypothetical.[/yellow] {note}", highlight=False)
 
 
 def _table(*headings: str) -> Table:

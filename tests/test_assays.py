@@ -7,11 +7,13 @@ from importlib import resources
 import numpy as np
 import pytest
 from pydantic import ValidationError
+from rich.console import Console
 from typer.testing import CliRunner
 
 from jaxbreed import assays
 from jaxbreed.build import check, prepare
 from jaxbreed.cli import app
+from jaxbreed.listing import show_caveats
 from jaxbreed.rules import settings_of
 from jaxbreed.scenario import parse_scenario
 
@@ -185,6 +187,16 @@ def test_presets_that_cannot_be_are_refused():
     del bare["repeatability"]["source"]
     with pytest.raises(ValidationError, match=r"repeatability\.source"):
         assays.parse(bare)
+
+
+def test_caveats_name_the_animal_and_the_assay():
+    console = Console(record=True, width=300)
+    show_caveats(console, scenario(test={"assay": "visual-discrimination"}))
+    said = console.export_text().splitlines()
+    assert said[0].startswith("Hypothetical. Hypothetical at scale")
+    assert any(line.startswith("Hypothetical. test.assay visual-discrimination: The reliability") for line in said)
+    show_caveats(console, parse_scenario({"species": "octopus-maya"}))
+    assert console.export_text() == ""
 
 
 def test_the_command_lists_them():
