@@ -53,7 +53,9 @@ def plot_comparison(comparison: Comparison, path: str | Path | None = None, *, t
             _course(place, gain, looks[name], name, n)
         place.axhline(0, color="0.8", linewidth=0.8, zorder=0)
         place.set(xlabel="generation", ylabel=label)
-        place.xaxis.set_major_locator(MaxNLocator(integer=True))
+        rounds = comparison[names[0]]["eggs"].shape[1] - 1
+        ticks = MaxNLocator(integer=True).tick_values(0, rounds)
+        place.set_xticks(ticks[ticks <= rounds])  # where the bars stand there is no generation
     _ends(axes[panels - 1], comparison, looks)
     for place in axes[:panels]:
         place.spines[["top", "right"]].set_visible(False)

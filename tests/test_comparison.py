@@ -245,6 +245,7 @@ def test_the_figure_shows_every_arm(comparison, tmp_path):
         for name in comparison.names:
             (line,) = [line for line in axes.get_lines() if line.get_label() == name]
             np.testing.assert_allclose(line.get_ydata(), values(name).mean(0))
+    assert index.get_xticks().tolist() == [0, 1, 2]
     # Intervals of the last generation: bars from low to high.
     bars = [bar.get_segments()[0][:, 1] for bar in index.collections]
     for name, bar in zip(comparison.names, bars, strict=True):
