@@ -19,6 +19,7 @@ from jaxbreed.schedule import Decision
 from jaxbreed.staging import Staged, run_stages, weigh_families, worst_trait
 from jaxbreed.statistics import Sample, animal_moments, sample_moments
 from jaxbreed.testing import index_scale, make_assay, sweep_families, with_clutch_effects, with_family_weight
+from jaxbreed.variance import expected_eggs_jit
 
 Floats = npt.NDArray[np.float64]
 
@@ -73,7 +74,14 @@ def _all_at_once(
     tested = sweep_families(program, assay, population, families, progress)
     if program.clutch is not None:
         tested = with_clutch_effects(tested, families, assay)
-    merit = combined_merit(program.traits, assay, tested) if math.isfinite(decision.inbreeding_rate) else None
+    merit = None
+    if math.isfinite(decision.inbreeding_rate):
+        dominance = None
+        if program.traits.dominance is not None:
+            dominance = np.asarray(
+                expected_eggs_jit(program, population.haplotypes, families.eggs).dominance, np.float64
+            )
+        merit = combined_merit(program.traits, assay, tested, dominance)
     if decision.family_weight is not None:
         tested = with_family_weight(tested, assay, decision.family_weight)
     return Measured(tested, sample_moments(program.traits, tested, np.asarray(assay.unit)), merit)
