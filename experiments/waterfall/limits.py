@@ -31,8 +31,8 @@ class Animal(NamedTuple):
 
 
 ANIMALS = (
-    # Survival: hypothetical. The preset's 1e-4 would leave 12-40 animals of a clutch, too few for four sires of each
-    # in every lineage; nobody has raised this animal at any scale.
+    # Survival: hypothetical, five times the preset's, which would leave 12-40 animals of a clutch, too few for 4 sires
+    # of each in every lineage; nobody has raised this animal at any scale.
     Animal("Giant Pacific octopus", "giant-pacific-octopus.toml", 4, 4.0, 1_000, 5e-4),
     # Survival: the preset's, 2 % settled (from memory) x 0.7 per 3 months in cages (Rodriguez et al. 2006).
     Animal("Common octopus", "common-octopus.toml", 10, 1.6, 2_000, 0.007),
@@ -58,7 +58,8 @@ LIMITS: tuple[tuple[str, dict[str, Any]], ...] = (
     # 3 % of the mean per 10 % F: shrimp growth 2.2-3.9 % (de los Rios-Perez et al. 2015; Moss et al. 2007).
     ("inbreeding depression", {"traits": {"intelligence": {"inbreeding_depression": 3.0}}}),
     # 1.5 haploid lethal equivalents, between trout and oyster: a closed cuttlefish line died out (Forsythe 1994).
-    ("recessive load", {"load": {"viability": 1.5, "fertility": 1.5}}),
+    # 500 loci of each kind, none of them lethal by itself: with 100, a homozygous female now and then ends her lineage.
+    ("recessive load", {"load": {"viability": 1.5, "fertility": 1.5, "loci": 500}}),
     # c2 0.08: cod 0.03-0.12 (Gjerde et al. 2004; Bangera et al. 2011).
     ("clutch effects", {"traits": {"intelligence": {"clutch": 0.08}, "sociability": {"clutch": 0.08}}}),
     ("survival {survival:g}", {"clutch": {"survival": "thinned"}}),
