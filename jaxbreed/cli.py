@@ -1,4 +1,4 @@
-"""The command line: run a scenario, compare policies, list presets, look at this machine."""
+"""The command line: run a scenario, compare policies, search for a schedule, list presets, look at this machine."""
 
 import sys
 from collections.abc import Iterator
@@ -182,6 +182,41 @@ def compare(
         _check_output(output, force, scenario, *([] if arms is None else [arms]))
         with _stopping(output, "arms"):
             compare_and_report(loaded, chosen, left_out, output, _console(), quiet)
+
+
+@app.command()
+def optimize(
+    scenario: ScenarioFile,
+    output: OutputFile,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint beside the output.")] = False,
+    force: Force = False,
+    steps: Annotated[int | None, typer.Option(help="Instead of the scenario's steps; more may be asked for.")] = None,
+    seed: Seed = None,
+    gradient: Annotated[
+        str | None, typer.Option(help="costate, theory or pgpe, instead of the scenario's.", show_default=False)
+    ] = None,
+    log: Annotated[
+        Path | None, typer.Option(help="File to which each step adds a line of JSON.", show_default=False)
+    ] = None,
+    cores: Cores = None,
+    quiet: Quiet = False,
+) -> None:
+    """Search for the best schedule. SIGINT and SIGTERM finish the step, save, and end with exit code 0."""
+    with _plain_errors():
+        from jaxbreed.build import check
+        from jaxbreed.cores import require_devices, use_cores
+        from jaxbreed.optimize_command import Request, check_request, optimize_and_report
+        from jaxbreed.plan import aim_of
+        from jaxbreed.scenario import read_scenario
+
+        loaded = read_scenario(scenario, seed=seed)
+        use_cores(cores)
+        require_devices()
+        check(loaded.scenario)
+        aim_of(loaded.scenario)
+        request = Request(scenario, output, resume, force, steps, gradient, log, quiet)
+        check_request(request)
+        optimize_and_report(loaded, request, _console())
 
 
 @app.command()

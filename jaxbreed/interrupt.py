@@ -1,4 +1,4 @@
-"""Ctrl-C that is never lost."""
+"""Signals that are never lost: Ctrl-C, and requests to stop after what is being done."""
 
 import signal
 from collections.abc import Iterator
@@ -37,3 +37,32 @@ def noticed() -> Iterator[CtrlC]:
         yield ctrl_c
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+class Stop:
+    """Whether somebody asked for an end, by SIGINT (Ctrl-C) or SIGTERM.
+
+    Attributes:
+      asked: whether somebody did.
+      name: of the signal.
+      at_once: raise `KeyboardInterrupt` at the first signal instead of at the second.
+    """
+
+    asked, name, at_once = False, "", True
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        before, self.asked, self.name = self.asked, True, signal.Signals(number).name
+        if self.at_once or before:
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def asked_to_stop() -> Iterator[Stop]:
+    """Gives the memory of such requests for as long as the block lasts; for the main thread alone."""
+    stop, numbers = Stop(), (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, stop._ask) for number in numbers]
+    try:
+        yield stop
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

@@ -127,10 +127,23 @@ def whole_file(path: str | Path) -> Iterator[h5py.File]:
     image = io.BytesIO()  # so that the disk is written by plain Python, whose errors (a full disk) are plain too
     with h5py.File(image, "w") as file:
         yield file
+    write_whole(path, image.getbuffer())
+
+
+def write_whole(path: str | Path, content: bytes | memoryview) -> None:
+    """Writes a file that appears once it is complete, as `whole_file` does.
+
+    Args:
+      path: the file; an older one is replaced.
+      content: its bytes.
+
+    Raises:
+      OSError: the file cannot be written; the older one is still there.
+    """
     target = Path(os.path.realpath(path))  # a link stays a link
     partial = _beside(target)
     try:
-        partial.write_bytes(image.getbuffer())
+        partial.write_bytes(content)
         _flush(partial)
         os.replace(partial, target)
     except BaseException:
