@@ -44,7 +44,20 @@ if TYPE_CHECKING:
     from jaxbreed.genetic_load import draw_load as draw_load
     from jaxbreed.genome import GeneticMap as GeneticMap
     from jaxbreed.history import History as History
+    from jaxbreed.limits import FinalInbreeding as FinalInbreeding
+    from jaxbreed.limits import InbreedingRate as InbreedingRate
+    from jaxbreed.limits import Limit as Limit
+    from jaxbreed.limits import TotalCost as TotalCost
     from jaxbreed.markers import PredictionPlan as PredictionPlan
+    from jaxbreed.objectives import CES as CES
+    from jaxbreed.objectives import CVaR as CVaR
+    from jaxbreed.objectives import DesiredGains as DesiredGains
+    from jaxbreed.objectives import DiscountedGain as DiscountedGain
+    from jaxbreed.objectives import FinalGain as FinalGain
+    from jaxbreed.objectives import GainWithFloor as GainWithFloor
+    from jaxbreed.objectives import Tempered as Tempered
+    from jaxbreed.optimisation import Optimised as Optimised
+    from jaxbreed.optimisation import optimize as optimize
     from jaxbreed.prediction import Prediction as Prediction
     from jaxbreed.prediction import fit_gblup as fit_gblup
     from jaxbreed.prediction import predicted_values as predicted_values
@@ -60,8 +73,12 @@ if TYPE_CHECKING:
     from jaxbreed.schedule import Schedule as Schedule
     from jaxbreed.schedule import constant_schedule as constant_schedule
     from jaxbreed.simulation import simulate as simulate
+    from jaxbreed.space import Lever as Lever
+    from jaxbreed.space import Space as Space
+    from jaxbreed.space import build_space as build_space
     from jaxbreed.stages import Stage as Stage
     from jaxbreed.summary import closing_table as closing_table
+    from jaxbreed.theory_search import pareto_front as pareto_front
     from jaxbreed.traits import Traits as Traits
     from jaxbreed.traits import traits_from_effects as traits_from_effects
     from jaxbreed.vcf_writer import write_vcf as write_vcf
@@ -69,6 +86,31 @@ if TYPE_CHECKING:
 __version__ = version("jaxbreed")
 
 _HOME = {
+    "objectives": (
+        "CES",
+        "CVaR",
+        "DesiredGains",
+        "DiscountedGain",
+        "FinalGain",
+        "GainWithFloor",
+        "Tempered",
+    ),
+    "limits": (
+        "FinalInbreeding",
+        "InbreedingRate",
+        "Limit",
+        "TotalCost",
+    ),
+    "space": (
+        "Lever",
+        "Space",
+        "build_space",
+    ),
+    "optimisation": (
+        "Optimised",
+        "optimize",
+    ),
+    "theory_search": ("pareto_front",),
     "arms": ("policy_arms", "read_arms"),
     "battery": ("Battery",),
     "budget": ("expected_cost",),

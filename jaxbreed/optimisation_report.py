@@ -113,9 +113,10 @@ def plot_search(
     axes = figure.subplots(1, panels)
     steps = np.arange(1, found.steps + 1)
     axes[0].plot(steps, found.history["value"], color="0.6", linewidth=0.8, label="each step (its own luck)")
-    width = min(10, found.steps)
-    smooth = np.convolve(found.history["value"], np.ones(width) / width, "valid")
-    axes[0].plot(steps[width - 1 :], smooth, color=_COLOURS[0], label=f"mean of {width} steps")
+    width = 10
+    if found.steps >= 2 * width:
+        smooth = np.convolve(found.history["value"], np.ones(width) / width, "valid")
+        axes[0].plot(steps[width - 1 :], smooth, color=_COLOURS[0], label=f"mean of {width} steps")
     axes[0].set_xlabel("step")
     axes[0].set_ylabel("objective (higher is better)")
     axes[0].legend(frameon=False, fontsize=8)
@@ -139,7 +140,9 @@ def plot_search(
         panel.set_ylabel(
             {"weights": "weight (share of all weights)"}.get(lever, f"{lever.replace('_', ' ')} ({_UNITS[lever][0]})")
         )
-        panel.legend(frameon=False, fontsize=8)
+        low, high = panel.get_ylim()
+        panel.set_ylim(min(0.0, low), 1.25 * high)  # room for the legend
+        panel.legend(frameon=False, fontsize=8, loc="upper center", ncols=2)
     for panel in axes:
         panel.spines[["top", "right"]].set_visible(False)
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
