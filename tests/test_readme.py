@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 from jaxbreed.comparison import Arm, arm_scenarios
+from jaxbreed.plan import aim_of
 from jaxbreed.scenario import parse_scenario
 
 README = Path(__file__).parents[1] / "README.md"
@@ -28,7 +29,9 @@ def test_python_blocks_run(tmp_path):
 
 def test_scenario_blocks_are_scenarios():
     blocks = re.findall(r"```toml\n(.*?)```", README.read_text(), re.DOTALL)
-    arms, founders = map(tomllib.loads, blocks)
+    arms, search, founders = map(tomllib.loads, blocks)
+    aim = aim_of(parse_scenario({"species": "octopus-vulgaris"} | search))
+    assert [lever.name for lever in aim.levers] == ["weights", "males"]
     assert parse_scenario({"species": "octopus-maya"} | founders).founders.from_files
     assert len(arm_scenarios({"species": "octopus-vulgaris"}, [Arm(*arm) for arm in arms.items()])) == 3
 
