@@ -1,6 +1,6 @@
 """From the naive figure to what is left of it: every limit added to the ones before, one at a time.
 
-    python experiments/waterfall/run.py            # full: both octopuses, 6 replicates, about 12 minutes on two busy cores
+    python experiments/waterfall/run.py            # full: both octopuses, 6 replicates, about 12 minutes
     python experiments/waterfall/run.py --quick    # the first, few lineages and eggs, 2 replicates, under 2 minutes
 
 The naive figures: h2 0.4 and the best 0.1 % of 10^5 eggs, so 1.2 SD a generation: 4.8 SD in the 4 generations that the
