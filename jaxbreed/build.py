@@ -228,10 +228,21 @@ def run_prepared(
     scenario: Scenario,
     ready: Ready,
     *,
+    dealt_founders: int | None = None,
     on_generation: Callable[[History], None] | None = None,
     on_eggs: Callable[[int], None] | None = None,
 ) -> History:
     """Runs a scenario whose founders and programme are ready: the rest of `run`.
+
+    Args:
+      scenario: what to run.
+      ready: from `prepare`.
+      dealt_founders: founders dealt to each replicate, see `jaxbreed.population.choose_founders`.
+      on_generation: called after each generation with the history so far.
+      on_eggs: called with numbers of eggs finished.
+
+    Returns:
+      The history.
 
     Raises:
       RuntimeError: a lineage died out.
@@ -241,6 +252,7 @@ def run_prepared(
         replicates=scenario.programme.replicates,
         seed=scenario.programme.seed,
         shared_founders=scenario.founders.shared,
+        dealt_founders=dealt_founders,
         prices=prices_of(scenario),
         on_generation=on_generation,
         on_eggs=on_eggs,

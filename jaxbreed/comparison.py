@@ -1,6 +1,7 @@
 """Arms of one scenario side by side: the same founders, the same seeds, differences replicate by replicate."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -10,8 +11,9 @@ import numpy.typing as npt
 from jaxbreed.build import check, draw_panel, panel_size, prepare, run_prepared
 from jaxbreed.founders import Founders
 from jaxbreed.history import History
+from jaxbreed.rules import settings_of
 from jaxbreed.scenario import Scenario, ScenarioError, parse_scenario
-from jaxbreed.summary import Run, interval
+from jaxbreed.summary import Run, interval, unpaired_interval
 
 Floats = npt.NDArray[np.float64]
 INDEX = "index"
@@ -40,10 +42,13 @@ class Comparison:
       runs: by arm, in order; a history each, or a result read back.
       weights: (trait,), what a founder phenotypic SD of each trait is worth in the index: the weights of the scenario
         itself, for all arms.
+      apart: arms that started from other founders than the first, as their genome, founders or species are others;
+        their replicates have no pairs in it.
     """
 
     runs: Mapping[str, Run]
     weights: Floats
+    apart: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Run:
         """The run of one arm."""
@@ -77,13 +82,36 @@ class Comparison:
     def difference(self, name: str, variable: str = INDEX) -> Floats:
         """An arm less the first arm, replicate by replicate: (replicate, generation, ...).
 
-        Both started from the same founders with the same seed, so that what luck has done to both cancels.
+        Both started from the same founders with the same seed, so that what luck has done to both cancels. Of arms that
+        need different numbers of founders, the replicate of the smaller starts from some of the larger's.
+
+        Raises:
+          ValueError: the arm started from other founders.
         """
+        if name in self.apart:
+            raise ValueError(
+                f"arm {name} started from other founders than arm {self.names[0]}; their replicates are no pairs, use "
+                "contrast"
+            )
         return self.values(name, variable) - self.values(self.names[0], variable)
 
     def paired(self, name: str, variable: str = INDEX, generation: int = -1) -> tuple[Floats, Floats, Floats]:
-        """Mean of `difference` in one generation, and its 95 % interval (Student's t)."""
+        """Mean of `difference` in one generation, and its 95 % interval (Student's t).
+
+        Raises:
+          ValueError: the arm started from other founders.
+        """
         return interval(self.difference(name, variable)[:, generation])
+
+    def contrast(self, name: str, variable: str = INDEX, generation: int = -1) -> tuple[Floats, Floats, Floats]:
+        """An arm less the first arm in one generation: difference of the means, and its 95 % interval.
+
+        It is `paired` where both started from the same founders, and unpaired (Welch) where they did not.
+        """
+        if name not in self.apart:
+            return self.paired(name, variable, generation)
+        mine, first = (self.values(arm, variable)[:, generation] for arm in (name, self.names[0]))
+        return unpaired_interval(mine, first)
 
 
 def arm_scenarios(scenario: Scenario | Mapping[str, Any], arms: Sequence[Arm]) -> dict[str, Scenario]:
@@ -162,8 +190,9 @@ def compare(
     """Runs every arm of a scenario from the same founders with the same seed.
 
     Every arm is checked and prepared before the first runs. Founders are drawn once for all arms that leave the
-    genome, the founders and the species as they are; where such arms need different numbers of founders, each deals
-    its own from one panel. Traits follow from founders and seed, and are the same wherever their tables are.
+    genome, the founders and the species as they are; where such arms need different numbers of founders, each
+    replicate is dealt as many as the largest needs, and the others start from the first of them. Traits
+    follow from founders and seed, and are the same wherever their tables are.
 
     Args:
       scenario: what the arms change, parsed or as a table.
@@ -183,9 +212,10 @@ def compare(
     """
     base = scenario if isinstance(scenario, Scenario) else parse_scenario(dict(scenario))
     scenarios = arm_scenarios(base, arms)
-    needed: dict[Any, int] = {}
+    needed, dealt = Counter[Any](), Counter[Any]()
     for each in scenarios.values():
-        needed[_origin(each)] = max(needed.get(_origin(each), 0), panel_size(each))
+        needed[_origin(each)] = max(needed[_origin(each)], panel_size(each))
+        dealt[_origin(each)] = max(dealt[_origin(each)], settings_of(each).animals)
     panels: dict[Any, Founders] = {}
     ready = {}
     for name, each in scenarios.items():
@@ -197,17 +227,25 @@ def compare(
         except ValueError as error:
             raise ValueError(f"arm {name}: {error}") from None
     weights = np.array([table.weight for table in base.trait_tables.values()], np.float64)
+    first = _origin(scenarios[arms[0].name])
+    apart = tuple(name for name, each in scenarios.items() if _origin(each) != first)
     runs: dict[str, Run] = {}
     for number, (name, each) in enumerate(scenarios.items(), start=1):
         if on_arm is not None:
             on_arm(name, number, len(scenarios))
         try:
-            runs[name] = run_prepared(each, ready.pop(name), on_generation=on_generation, on_eggs=on_eggs)
+            runs[name] = run_prepared(
+                each,
+                ready.pop(name),
+                dealt_founders=dealt[_origin(each)],
+                on_generation=on_generation,
+                on_eggs=on_eggs,
+            )
         except RuntimeError as error:
             raise RuntimeError(f"arm {name}: {error}") from error
         if on_finished is not None:
-            on_finished(Comparison(dict(runs), weights))
-    return Comparison(runs, weights)
+            on_finished(Comparison(dict(runs), weights, tuple(name for name in apart if name in runs)))
+    return Comparison(runs, weights, apart)
 
 
 def _origin(scenario: Scenario) -> tuple[Any, ...]:

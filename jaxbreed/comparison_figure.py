@@ -66,7 +66,13 @@ def plot_comparison(comparison: Comparison, path: str | Path | None = None, *, t
     replicates = comparison[names[0]].replicates
     note = f"{replicates} replicates" if replicates > 1 else "1 replicate"
     bars = "; bars: 95 % interval of the mean (in courses of the last generation, side by side)"
-    figure.supxlabel(f"{note}, same founders and seeds{bars * (replicates > 1)}", fontsize=8, color="0.35")
+    others = f" (other founders: {', '.join(comparison.apart)})" if comparison.apart else ""
+    figure.supxlabel(
+        f"{note}, same founders and seeds{others}{bars * (replicates > 1)}",
+        fontsize=8,
+        color="0.35",
+        parse_math=False,
+    )
     if path is not None:
         figure.savefig(path, dpi=150)
     return figure

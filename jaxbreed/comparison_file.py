@@ -32,6 +32,7 @@ def save_comparison(
         title = {"title": "Results of a jaxbreed comparison", "scenario": scenario_text, "seed": seed}
         file.attrs.update(provenance() | title)
         file.attrs["arms"] = np.array(comparison.names, h5py.string_dtype())
+        file.attrs["arms_from_other_founders"] = np.array(comparison.apart, h5py.string_dtype())
         file.attrs["index_weights"] = comparison.weights
         for name, run in comparison.runs.items():
             assert isinstance(run, History)
@@ -56,6 +57,7 @@ def load_comparison(path: str | Path) -> Comparison:
             if "arms" not in file.attrs:
                 raise ValueError(f"{path} is an HDF5 file, but holds no comparison of jaxbreed")
             runs = {str(name): read_history(file[name]) for name in file.attrs["arms"]}
-            return Comparison(runs, np.asarray(file.attrs["index_weights"], np.float64))
+            apart = tuple(str(name) for name in file.attrs["arms_from_other_founders"])
+            return Comparison(runs, np.asarray(file.attrs["index_weights"], np.float64), apart)
     except (OSError, RuntimeError, KeyError) as error:
         raise ValueError(f"{path} is not an HDF5 file, or a damaged one ({error})") from None

@@ -68,7 +68,7 @@ def sire_places(settings: Settings) -> npt.NDArray[np.int64]:
 
 
 def choose_founders(
-    panel: int, settings: Settings, replicates: int, *, shared: bool, seed: int
+    panel: int, settings: Settings, replicates: int, *, shared: bool, seed: int, dealt: int | None = None
 ) -> npt.NDArray[np.int64]:
     """Which founders start each replicate, and who mates whom.
 
@@ -79,18 +79,26 @@ def choose_founders(
       shared: True starts every replicate from the panel's first animals, the dams first; only which sires mate which
         dams is drawn anew. False deals the whole panel out, each founder to one replicate at most.
       seed: of these draws.
+      dealt: founders dealt to each replicate, of whom the first breed, so that programmes of different sizes start a
+        replicate from common founders; None for as many as breed. Nothing to shared founders.
 
     Returns:
       (replicate, animal) founder numbers.
 
     Raises:
-      ValueError: the panel is too small.
+      ValueError: the panel is too small, or fewer are dealt than breed.
     """
-    needed = check_founders(panel, settings, replicates, shared=shared)
+    check_founders(panel, settings, replicates, shared=shared)
     animals, dams = settings.animals, settings.lineages
     rng = np.random.default_rng(np.random.SeedSequence([seed, 0xF0]))
     if not shared:
-        return rng.permutation(panel)[:needed].reshape(replicates, animals)
+        hand = animals if dealt is None else dealt
+        if not animals <= hand <= panel // replicates:
+            raise ValueError(
+                f"dealt is {hand}; it must be from {animals}, the breeders, to {panel // replicates}, the founders for "
+                "each replicate"
+            )
+        return rng.permutation(panel)[: replicates * hand].reshape(replicates, hand)[:, :animals]
     sires = rng.permuted(np.tile(np.arange(dams, animals), (replicates, 1)), axis=1)
     return np.concatenate([np.tile(np.arange(dams), (replicates, 1)), sires], axis=1)
 

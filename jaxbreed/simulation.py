@@ -38,6 +38,7 @@ def simulate(
     replicates: int = 1,
     seed: int = 0,
     shared_founders: bool = False,
+    dealt_founders: int | None = None,
     prices: Prices | None = None,
     on_generation: Callable[[History], None] | None = None,
     on_eggs: Callable[[int], None] | None = None,
@@ -54,6 +55,8 @@ def simulate(
       replicates: independent repeats.
       seed: of everything random, 0 to 2**63 - 1.
       shared_founders: True starts all replicates from the same founders, False gives each its own.
+      dealt_founders: founders dealt to each replicate, see `jaxbreed.population.choose_founders`; None for as many as
+        breed.
       prices: what things cost, to have costs in the history and keep to a budget; None for no account of costs.
       on_generation: called after each generation with the history so far, for example to save it.
       on_eggs: called with numbers of eggs finished, for a progress bar.
@@ -86,7 +89,7 @@ def simulate(
     check_budget(settings, prices, males=int(np.asarray(schedule.males).max()), tests=most_tests)
     limits = schedule.inbreeding_rate
     rates = [math.inf] * schedule.generations if limits is None else np.asarray(limits, np.float64).tolist()
-    population, numbers, root = first_breeders(program, founders, replicates, seed, shared_founders)
+    population, numbers, root = first_breeders(program, founders, replicates, seed, shared_founders, dealt_founders)
     history = empty_history(program, schedule, replicates, prices)
     history.founders, history.founder_numbers = founders, numbers
     kept = candidates_kept(settings, float(np.asarray(schedule.fraction).max()), most_tests)
@@ -115,14 +118,20 @@ def simulate(
 
 
 def first_breeders(
-    program: Program, founders: Founders, replicates: int, seed: int, shared_founders: bool
+    program: Program,
+    founders: Founders,
+    replicates: int,
+    seed: int,
+    shared_founders: bool,
+    dealt_founders: int | None = None,
 ) -> tuple[Population, npt.NDArray[np.int64], Array]:
     """Deals out the founders.
 
     Returns:
       The first breeders, their numbers in the panel (replicate, animal), and the key of everything random.
     """
-    numbers = choose_founders(founders.individuals, program.settings, replicates, shared=shared_founders, seed=seed)
+    panel, settings = founders.individuals, program.settings
+    numbers = choose_founders(panel, settings, replicates, shared=shared_founders, seed=seed, dealt=dealt_founders)
     low, high = seed & 0xFFFFFFFF, seed >> 32
     seed_words = jnp.array([low, high], jnp.uint32)
     # Without 64-bit integers jax.random.key takes the lower word only.

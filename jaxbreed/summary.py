@@ -56,15 +56,50 @@ def interval(values: npt.ArrayLike, axis: int = 0) -> tuple[Floats, Floats, Floa
       Mean, lower and upper bound, without that axis. Replicates without a value are left out; the mean is NaN where
       none has one, the bounds where fewer than two have.
     """
-    array = np.moveaxis(np.asarray(values, np.float64), axis, 0)
+    count, mean, error = _mean_and_error(np.moveaxis(np.asarray(values, np.float64), axis, 0))
+    with np.errstate(invalid="ignore"):
+        half = _quantiles(count - 1) * np.sqrt(error)
+    return mean, mean - half, mean + half
+
+
+def unpaired_interval(values: npt.ArrayLike, others: npt.ArrayLike) -> tuple[Floats, Floats, Floats]:
+    """Difference of the means of independent samples, and its 95 % interval (Welch 1947, Biometrika 34:28-35).
+
+    Args:
+      values: (replicate, ...), NaN where a replicate has no value.
+      others: the same of the other sample, which is subtracted.
+
+    Returns:
+      Difference, lower and upper bound, (...). Welch's degrees of freedom are rounded down; the bounds are NaN where
+      either sample has fewer than two values.
+    """
+    count, mean, error = _mean_and_error(np.asarray(values, np.float64))
+    count_others, mean_others, error_others = _mean_and_error(np.asarray(others, np.float64))
+    total = error + error_others
+    with np.errstate(invalid="ignore", divide="ignore"):
+        degrees = total**2 / (error**2 / (count - 1) + error_others**2 / (count_others - 1))
+        # Where nothing varies any degrees of freedom do.
+        whole = np.where(total > 0, np.floor(np.nan_to_num(degrees) + 1e-9), 1).astype(np.int64)
+        half = _quantiles(whole) * np.sqrt(total)
+    difference = mean - mean_others
+    return difference, difference - half, difference + half
+
+
+def _mean_and_error(array: Floats) -> tuple[npt.NDArray[np.int64], Floats, Floats]:
+    """Number of values, their mean and its squared standard error over the first axis, values of NaN left out."""
     valid = ~np.isnan(array)
     count = valid.sum(0)
-    quantiles = [t_quantile(n - 1) if n > 1 and (count == n).any() else np.nan for n in range(len(array) + 1)]
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(valid, array, 0.0).sum(0) / count
         squares = (np.where(valid, array - mean, 0.0) ** 2).sum(0)
-        half = np.array(quantiles)[count] * np.sqrt(squares / (count - 1) / count)
-    return mean, mean - half, mean + half
+        return count, mean, squares / (count - 1) / count
+
+
+def _quantiles(degrees: npt.NDArray[np.int64]) -> Floats:
+    """`t_quantile` of every element, NaN below 1 degree of freedom."""
+    different, place = np.unique(degrees, return_inverse=True)
+    quantiles = np.array([t_quantile(int(n)) if n > 0 else np.nan for n in different])
+    return quantiles[place].reshape(np.shape(degrees))
 
 
 def share_left(variance: npt.NDArray[Any]) -> Floats:

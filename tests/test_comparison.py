@@ -18,9 +18,11 @@ from jaxbreed.comparison import Arm, Comparison, arm_scenarios, compare
 from jaxbreed.comparison_figure import plot_comparison
 from jaxbreed.comparison_file import load_comparison, save_comparison
 from jaxbreed.comparison_table import comparison_table
+from jaxbreed.population import choose_founders
 from jaxbreed.results import load, save, whole_file
+from jaxbreed.rules import settings_of
 from jaxbreed.scenario import parse_scenario, read_scenario
-from jaxbreed.summary import interval
+from jaxbreed.summary import interval, t_quantile
 
 GOOD = {
     "species": "octopus-vulgaris",
@@ -78,6 +80,54 @@ def test_arms_start_from_the_same_founders_and_are_paired(comparison, seen):
         ("wide", 3, 3),
         ("mass", "sociable", "wide"),
     ]
+
+
+def test_replicates_of_smaller_arms_start_from_founders_of_the_widest(comparison):
+    mass, wide = (comparison[name].founder_numbers for name in ("mass", "wide"))
+    assert (mass.shape, wide.shape) == ((3, 15), (3, 20))
+    for small, large in zip(mass, wide, strict=True):
+        assert len(set(small)) == 15
+        assert set(small) <= set(large)
+    assert np.unique(wide).size == 60  # and no founder is in two replicates
+    settings = settings_of(scenario())
+    alone = choose_founders(60, settings, 3, shared=False, seed=1)
+    assert (choose_founders(60, settings, 3, shared=False, seed=1, dealt=15) == alone).all()
+    for dealt in (14, 21):
+        with pytest.raises(ValueError, match=f"dealt is {dealt}; it must be from 15, the breeders, to 20"):
+            choose_founders(60, settings, 3, shared=False, seed=1, dealt=dealt)
+
+
+def test_arms_from_other_founders_are_not_paired(tmp_path):
+    arms = (Arm("a", {}), Arm("b", {"founders": {"frequency": 0.3}}), Arm("c", {"selection": {"fraction": 1.0}}))
+    seen = []
+    three = compare(GOOD, arms, on_finished=lambda so_far: seen.append(so_far.apart))
+    assert seen == [(), ("b",), ("b",)]
+    assert three.apart == ("b",)
+    for refused in (three.difference, three.paired):
+        with pytest.raises(
+            ValueError, match="arm b started from other founders than arm a; their replicates are no pairs"
+        ):
+            refused("b")
+    assert three.contrast("c") == three.paired("c")
+    first, other = (three.values(name)[:, -1] for name in ("a", "b"))
+    mean, low, high = three.contrast("b")
+    assert mean == pytest.approx(other.mean() - first.mean())
+    errors = np.array([x.var(ddof=1) / 3 for x in (first, other)])
+    degrees = int(errors.sum() ** 2 / (errors**2 / 2).sum())
+    half = t_quantile(degrees) * np.sqrt(errors.sum())
+    assert (low, high) == pytest.approx((mean - half, mean + half))
+    save_comparison(tmp_path / "out.h5", three, scenario_text="", seed=1)
+    assert load_comparison(tmp_path / "out.h5").contrast("b") == three.contrast("b")
+    table = comparison_table(three)
+    assert "replicate by replicate, but for b: from other founders, unpaired (Welch)" in table.caption
+    cells = next(list(column.cells) for column in table.columns if column.header == "less\na")
+    assert cells[1] == f"{mean:+.2f} ± {half:.2f}"
+    assert "same founders and seeds (other founders: b)" in plot_comparison(three).get_supxlabel()
+    two = Comparison({name: three[name] for name in "ab"}, three.weights, ("b",))
+    assert (
+        "difference of the index, unpaired (Welch), as b started from other founders." in comparison_table(two).caption
+    )
+    assert "replicate by replicate" not in comparison_table(two).caption
 
 
 def test_an_arm_is_the_run_of_its_scenario():

@@ -13,7 +13,7 @@ from jaxbreed.program import Settings
 from jaxbreed.results import Result, load, save
 from jaxbreed.schedule import constant_schedule
 from jaxbreed.simulation import simulate
-from jaxbreed.summary import closing_table, effective_size, interval, share_left, t_quantile
+from jaxbreed.summary import closing_table, effective_size, interval, share_left, t_quantile, unpaired_interval
 
 
 @pytest.fixture(scope="module")
@@ -158,3 +158,18 @@ def test_table_of_one_replicate_has_no_intervals():
     assert "nan" not in text
     assert "One replicate." in table.caption
     assert "interval" not in table.caption
+
+
+def test_unpaired_intervals_are_those_of_welch():
+    # Degrees of freedom by Welch's formula, 3.42 here, rounded down to 3; Student's t for them from a table.
+    a, b = np.array([1.0, 2.0, 3.0, 6.0]), np.array([4.0, 4.5, 5.0])
+    errors = np.array([14 / 3 / 4, 0.25 / 3])
+    assert errors.sum() ** 2 / (errors**2 / [3, 2]).sum() == pytest.approx(3.42, abs=0.01)
+    half = 3.182446 * np.sqrt(errors.sum())
+    assert unpaired_interval(a, b) == pytest.approx((-1.5, -1.5 - half, -1.5 + half))
+    # Gaps are left out, element by element; where nothing varies the interval is 0, one value has none.
+    wide = np.stack([np.append(a, np.nan), np.full(5, 2.0)], axis=1)
+    mean, low, high = unpaired_interval(wide, np.stack([b, np.full(3, 2.0)], axis=1))
+    assert (mean[0], low[0], high[0]) == pytest.approx((-1.5, -1.5 - half, -1.5 + half))
+    assert (mean[1], low[1], high[1]) == (0, 0, 0)
+    assert np.isnan(unpaired_interval(a[:1], b)[1:]).all()
