@@ -1,6 +1,6 @@
 """What a generation is expected to cost, and whether the budget allows it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from jaxbreed.costs import ITEMS, Cost, Prices
@@ -15,8 +15,9 @@ def expected_cost(
 ) -> Cost:
     """What a generation of one replicate is expected to cost with the largest clutches and all stages full.
 
-    Numbers of survivors are the expected ones, without genetic load; all places for parents are filled with different
-    animals; where predictions are used there is a model already (in generation 0 a screen by prediction reads nothing).
+    Numbers of survivors are the expected ones, without genetic load; places for sires are filled with as many different
+    males as are kept, or, with stored sperm, with as many again of the generation before; where predictions are used
+    there is a model already (in generation 0 a screen by prediction reads nothing).
 
     Args:
       programme: a programme or its rules.
@@ -25,16 +26,21 @@ def expected_cost(
       tests: the most animals tested of a clutch in programmes without stages; None for as many as the rules say.
 
     Returns:
-      Money by item; its `total` is what a budget is held against.
+      Money by item; its `total`, with any number of males, is what a budget is held against. With fewer males
+      generation 0 may cost more, for founders fill all places.
     """
     settings = programme.settings if isinstance(programme, Program) else programme
-    return prices.of(_units(_outline(settings, males, tests)))
+    several = 2 if settings.storage > 0 and males is not None else 1
+    return prices.of(_units(_outline(settings, None if males is None else several * males, tests)))
 
 
 def check_budget(
     settings: Settings, prices: Prices | None, *, males: int | None = None, tests: int | None = None
 ) -> None:
     """Checks that the largest generation is expected to keep to the budget.
+
+    That may be generation 0: the founders fill every place with another animal, however few males are kept later. With
+    stored sperm, so may the breeders of generation 1, as the first males stored are founders.
 
     Args:
       settings: the rules.
@@ -47,14 +53,21 @@ def check_budget(
     """
     if prices is None or prices.budget is None:
         return
-    outline = _outline(settings, males, tests)
+    later = _outline(settings, None if settings.storage > 0 else males, tests)
+    generations = (_outline(settings, None, tests)._replace(model=False), later)
+    budget = prices.budget
+
+    def fit(outlines: Iterable[_Outline]) -> bool:
+        return all(prices.of(_units(outline)).total <= budget * (1 + 1e-9) for outline in outlines)
+
+    if fit(generations):  # expected survivors are no whole numbers: hence the allowance
+        return
+    outline = max(generations, key=lambda outline: prices.of(_units(outline)).total)
     units = _units(outline)
     cost = prices.of(units)
-    if _fits(cost, prices.budget):
-        return
     item = max(range(len(ITEMS)), key=lambda i: cost[i])
     knob = _knob(outline, ITEMS[item])
-    most = _most(knob, lambda value: _fits(prices.of(_units(knob.turned(value))), prices.budget or 0.0))
+    most = _most(knob, lambda value: fit(knob.turned(each, value) for each in generations))
     now = "no limit" if knob.now is None else f"{knob.now:,}"
     fits = f"at most {most:,} would fit" if most else "no number of them would fit"
     raise ValueError(
@@ -71,13 +84,21 @@ class _Outline(NamedTuple):
     eggs: int  # of the largest clutch
     survival: float
     tested: int | None
+    scheduled: bool  # the schedule says how many are tested
     sessions: int
     stages: tuple[Stage, ...]
     places: int  # for sires, in a clutch
     males: int | None
     within: bool
     learns: bool  # tested animals are genotyped
-    all_eggs: bool  # and so is every egg that lives
+    screens_eggs: bool  # the first stage scores every egg
+    chooses_eggs: bool  # so does prediction after the last
+    model: bool = True  # there is one already, so that screens by prediction read whom they score
+
+    @property
+    def all_eggs(self) -> bool:
+        """Whether every egg that lives is genotyped."""
+        return self.chooses_eggs or (self.screens_eggs and _reads(self, self.stages[0]))
 
 
 def _outline(settings: Settings, males: int | None, tests: int | None) -> _Outline:
@@ -87,13 +108,15 @@ def _outline(settings: Settings, males: int | None, tests: int | None) -> _Outli
         eggs=settings.eggs[1],
         survival=settings.survival,
         tested=settings.tested if tests is None else tests,
+        scheduled=tests is not None,
         sessions=settings.sessions,
         stages=stages,
         places=settings.sires[1],
         males=males,
         within=settings.scope == "within",
         learns=plan is not None,
-        all_eggs=(bool(stages) and stages[0].kind == "screen") or (plan is not None and plan.choose == "eggs"),
+        screens_eggs=bool(stages) and stages[0].kind == "screen",
+        chooses_eggs=plan is not None and plan.choose == "eggs",
     )
 
 
@@ -139,7 +162,9 @@ def _units(outline: _Outline) -> Cost:
 
 
 def _reads(outline: _Outline, stage: Stage) -> bool:
-    return stage.kind == "screen" or (stage.kind == "test" and outline.learns)
+    if stage.kind == "screen":
+        return stage.accuracy is not None or outline.model
+    return stage.kind == "test" and outline.learns
 
 
 class _Knob(NamedTuple):
@@ -148,21 +173,22 @@ class _Knob(NamedTuple):
     field: str
     now: int | None
     range: tuple[int, int]
-    turned: Callable[[int], _Outline]
+    turned: Callable[[_Outline, int], _Outline]
 
 
 def _knob(outline: _Outline, item: str) -> _Knob:
     """The number on which an item depends first."""
     hatched = max(1, int(outline.eggs * outline.survival))
-    of_eggs = _Knob("clutch.eggs", outline.eggs, (1, outline.eggs), lambda value: outline._replace(eggs=value))
+    of_eggs = _Knob("clutch.eggs", outline.eggs, (1, outline.eggs), lambda other, value: other._replace(eggs=value))
     if item == "egg" or (item == "genotype" and outline.all_eggs):
         return of_eggs
     if item == "breeder":
         most = outline.lineages
-        return _Knob("programme.lineages", most, (1, most), lambda value: outline._replace(lineages=value))
+        return _Knob("programme.lineages", most, (1, most), lambda other, value: other._replace(lineages=value))
     if not outline.stages:
         now = outline.tested
-        return _Knob("clutch.tested", now, (1, now or hatched), lambda value: outline._replace(tested=value))
+        field = "schedule.tests" if outline.scheduled else "clutch.tested"
+        return _Knob(field, now, (1, now or hatched), lambda other, value: other._replace(tested=value))
     passages = list(_passages(outline))
     kinds = [p.stage.kind for p in passages]
     if item == "genotype":
@@ -176,9 +202,9 @@ def _knob(outline: _Outline, item: str) -> _Knob:
         number = kinds.index("rear" if "rear" in kinds else "test")
     stages, now = outline.stages, outline.stages[number].capacity
 
-    def turned(value: int) -> _Outline:
-        other = Stage(**{**vars(stages[number]), "capacity": value})
-        return outline._replace(stages=(*stages[:number], other, *stages[number + 1 :]))
+    def turned(other: _Outline, value: int) -> _Outline:
+        changed = Stage(**{**vars(stages[number]), "capacity": value})
+        return other._replace(stages=(*stages[:number], changed, *stages[number + 1 :]))
 
     return _Knob(f"stages.{number + 1}.capacity", now, (2, max(2, now or hatched)), turned)
 
@@ -192,10 +218,6 @@ def _most(knob: _Knob, fits: Callable[[int], bool]) -> int:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if fits(middle) else (low, middle - 1)
     return low
-
-
-def _fits(cost: Cost, budget: float) -> bool:
-    return cost.total <= budget * (1 + 1e-9)  # expected survivors are no whole numbers
 
 
 def _say(number: float) -> str:

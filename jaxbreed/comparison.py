@@ -11,7 +11,7 @@ import numpy.typing as npt
 from jaxbreed.build import check, draw_panel, panel_size, prepare, run_prepared
 from jaxbreed.founders import Founders
 from jaxbreed.history import History
-from jaxbreed.rules import settings_of
+from jaxbreed.rules import prices_of, settings_of
 from jaxbreed.scenario import Scenario, ScenarioError, parse_scenario
 from jaxbreed.summary import Run, interval, unpaired_interval
 
@@ -146,6 +146,11 @@ def arm_scenarios(scenario: Scenario | Mapping[str, Any], arms: Sequence[Arm]) -
         ):
             if value != right:
                 raise ValueError(f"{field} of arm {name} is {value}; it must be {right}, as in arm {names[0]}")
+    currencies = {name: prices.currency for name, each in scenarios.items() if (prices := prices_of(each)) is not None}
+    for name, currency in currencies.items():
+        priced, right = next(iter(currencies.items()))
+        if currency != right:
+            raise ValueError(f"costs.currency of arm {name} is {currency}; it must be {right}, as in arm {priced}")
     return scenarios
 
 

@@ -20,7 +20,7 @@ def comparison_table(comparison: Comparison) -> Table:
     """
     first, traits = comparison.names[0], comparison.traits
     run = comparison[first]
-    several, priced = run.replicates > 1, "cost" in run.data
+    several, priced = run.replicates > 1, any("cost" in each.data for each in comparison.runs.values())
     weights = ", ".join(f"{trait} {weight:g}" for trait, weight in zip(traits, comparison.weights, strict=True))
     caption = (
         f"After {run['eggs'].shape[1] - 1} generations; "
@@ -41,7 +41,8 @@ def comparison_table(comparison: Comparison) -> Table:
         cells.append(f"{comparison.values(name, 'inbreeding')[:, -1].mean():.3f}")
         cells.append(f"{comparison.values(name, 'tests').sum(1).mean():,.0f}")
         if priced:
-            cells.append(f"{np.nansum(comparison.values(name, 'cost'), 1).mean():,.0f}")
+            known = "cost" in comparison[name].data
+            cells.append(f"{np.nansum(comparison.values(name, 'cost'), 1).mean():,.0f}" if known else "-")
         table.add_row(name, *cells)
     return table
 

@@ -19,6 +19,8 @@ from jaxbreed.variance import Expected
 
 Floats = npt.NDArray[np.float64]
 
+_STORED = "; with stored sperm some sires are of the generation before, so that two ages are mixed"
+
 # name: (extra dimensions, unit, description). Generation 0 is the founders' progeny; what selection did to a
 # generation stands with that generation, so the last one has none (NaN, or 0 for counts).
 VARIABLES: dict[str, tuple[tuple[str, ...], str, str]] = {
@@ -54,11 +56,23 @@ VARIABLES: dict[str, tuple[tuple[str, ...], str, str]] = {
     "phenotypic_variance": (("trait",), "trait unit^2", "realised phenotypic variance of the tested animals"),
     "heritability": (("trait",), "1", "realised genetic / phenotypic variance of the tested animals"),
     "accuracy": ((), "1", "correlation of the index with the same index of genetic values, among the tested"),
-    "intensity": ((), "1", "selection differential of the index / its phenotypic SD (parents weighted by their eggs)"),
-    "selection_differential": (("trait",), "trait unit", "S: phenotypic superiority of the parents over the tested"),
-    "selected_mean": (("trait",), "trait unit", "mean genetic value of the parents chosen from this generation"),
+    "intensity": (
+        (),
+        "1",
+        "selection differential of the index / its phenotypic SD (parents weighted by their eggs)" + _STORED,
+    ),
+    "selection_differential": (
+        ("trait",),
+        "trait unit",
+        "S: phenotypic superiority of the next generation's parents over the tested of this one" + _STORED,
+    ),
+    "selected_mean": (
+        ("trait",),
+        "trait unit",
+        "mean genetic value of the next generation's parents, chosen from this one" + _STORED,
+    ),
     "response": (("trait",), "trait unit", "R: expected mean of the next generation less that of this one"),
-    "realised_heritability": (("trait",), "1", "R / S"),
+    "realised_heritability": (("trait",), "1", "R / S" + _STORED),
     "performance": (
         ("trait",),
         "trait unit",

@@ -187,8 +187,11 @@ class CES(Objective):
         weights = weights[used] / weights.sum()
         level, least = course.gain[:, -1, used] + self.shift, 0.1 * self.shift
         logarithm = jnp.log(jnp.maximum(level, least)) + jnp.minimum(level - least, 0.0) / least
-        if abs(self.rho) < 1e-6:
-            return jnp.exp(logarithm @ weights) - self.shift
+        if abs(self.rho) < 1e-3:
+            # Two terms of the series in rho: the quotient below would lose the digits of single precision.
+            mean = logarithm @ weights
+            variance = ((logarithm - mean[..., None]) ** 2) @ weights
+            return jnp.exp(mean + 0.5 * self.rho * variance) - self.shift
         powers = jax.scipy.special.logsumexp(self.rho * logarithm, b=weights, axis=-1)
         return jnp.exp(powers / self.rho) - self.shift
 

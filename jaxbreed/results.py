@@ -214,6 +214,8 @@ def _variables(history: History) -> Iterator[tuple[str, Any, tuple[str, ...], st
         yield "schedule_family_weight", plan.family_weight, ("round",), "1", text
     if plan.inbreeding_rate is not None:
         yield "schedule_inbreeding_rate", plan.inbreeding_rate, ("round",), "1", "largest rate of inbreeding asked for"
+    if plan.tests is not None:
+        yield "schedule_tests", plan.tests, ("round",), "animals", "most animals tested of each clutch"
     yield from _founding(history)
     if (parents := history.parents) is not None:
         of, one = ("replicate", "animal"), 2.0**-history.scale_bits

@@ -1,6 +1,7 @@
 """Arms share founders and luck, differences are paired, policies are what they are called, and files hold it all."""
 
 import copy
+import dataclasses
 import json
 import re
 
@@ -174,6 +175,10 @@ def test_founders_are_drawn_anew_only_where_an_arm_changes_them(monkeypatch):
             [Arm("a", {}), Arm("b", {"traits": {"speed": {"h2": 0.1}}})],
             "traits of arm b is intelligence, sociability, speed; it must be intelligence, sociability, as in arm a",
         ),
+        (
+            [Arm("a", {}), Arm("b", {"costs": {"egg": 1}}), Arm("c", {"costs": {"egg": 1, "currency": "NOK"}})],
+            "costs.currency of arm c is NOK; it must be EUR, as in arm b",
+        ),
     ],
 )
 def test_arms_that_cannot_be_compared(arms, message):
@@ -282,6 +287,18 @@ def test_the_table_holds_means_intervals_and_paired_differences(comparison):
     tests = comparison["mass"]["tests"].sum() / 3
     assert columns["tests"][0] == f"{tests:,.0f}"
     assert "cost" not in columns
+
+
+@pytest.mark.parametrize("first", ["mass", "sociable"])
+def test_the_table_has_costs_where_they_are_known(comparison, first):
+    run = comparison["mass"]
+    priced = dataclasses.replace(run, data=run.data | {"cost": np.array([[10.0, 20.0, np.nan]] * 3)})
+    order = (first, *({"mass", "sociable"} - {first}))
+    runs = {"mass": priced, "sociable": comparison["sociable"]}
+    table = comparison_table(Comparison({name: runs[name] for name in order}, comparison.weights))
+    costs = next(list(column.cells) for column in table.columns if column.header == "cost")
+    assert dict(zip(order, costs, strict=True)) == {"mass": "30", "sociable": "-"}
+    assert "cost: of a replicate" in table.caption
 
 
 def test_the_figure_shows_every_arm(comparison, tmp_path):

@@ -166,6 +166,44 @@ def test_males_and_tests_of_a_schedule_count():
     within = dataclasses.replace(settings, scope="within")
     assert expected_cost(within, ones, males=1).breeder == 4 + 4
     assert expected_cost(settings, ones, tests=25)[2:4] == (100, 100)
+    stored = dataclasses.replace(settings, storage=0.5)
+    assert [expected_cost(stored, ones, males=m).breeder for m in (3, 5, None)] == [4 + 6, 4 + 8, 4 + 8]
+
+
+def test_a_budget_is_held_against_the_founders_and_stored_males_too():
+    # One male is kept, but founders fill all places, the first males stored are founders, later males are of two ages.
+    settings = Settings(
+        lineages=6, eggs=(60, 60), tested=20, sires=(2, 2), scope="across", mating="random", storage=0.5
+    )
+    program, founders = genomic(MODELS, settings, founders=18, loci=120, qtl=40, markers=60)
+    ones = Prices(*(1,) * 5)
+    history = simulate(program, founders, constant_schedule(6, (1.0, 0.5), males=1), prices=ones)
+    breeders, dearest = history["paid_for"][0, :-1, 4].tolist(), np.nanmax(history["cost"])
+    assert breeders[0] == 18
+    assert max(breeders[2:]) == expected_cost(settings, ones, males=1).breeder == 8 < breeders[1]
+    check_budget(settings, dataclasses.replace(ones, budget=dearest), males=1)
+    with pytest.raises(ValueError, match=r"costs\.budget is "):
+        check_budget(settings, dataclasses.replace(ones, budget=dearest - 1), males=1)
+
+
+def test_generation_0_has_no_model_to_read_eggs_for():
+    # Founders are dear, genotypes cheap: generation 0 with all its founders and 120 genotypes, against later ones.
+    prices = dataclasses.replace(PRICES, genotype=0.1, breeder=100)
+    settings = dataclasses.replace(STAGED, sires=(2, 2))
+    zero, later = 1200 + 12 + 1260 + 2640 + 900, 1200 + 60 + 1260 + 2640 + 400
+    assert expected_cost(settings, prices, males=1).total == pytest.approx(later)
+    check_budget(settings, dataclasses.replace(prices, budget=zero), males=1)
+    with pytest.raises(ValueError, match=f"would cost {zero:,} NOK"):
+        check_budget(settings, dataclasses.replace(prices, budget=zero - 1), males=1)
+
+
+def test_a_schedule_of_tests_is_named_where_it_decides():
+    settings = Settings(lineages=4, eggs=(100, 100), tested=90)
+    prices = Prices(session=1, budget=200)
+    with pytest.raises(ValueError, match=r"schedule\.tests is 60, at most 50 would fit"):
+        check_budget(settings, prices, tests=60)
+    with pytest.raises(ValueError, match=r"clutch\.tested is 90, at most 50 would fit"):
+        check_budget(settings, prices)
 
 
 BUDGETED = Settings(
@@ -229,15 +267,15 @@ def test_a_budget_below_everything_else():
 
 
 def test_scenarios_and_programmes_refuse_what_is_too_dear():
-    dear = SCENARIO | {"costs": TABLE | {"budget": 3498}}
-    check(parse_scenario(dear))  # one male a lineage: 3498 exactly
-    with pytest.raises(ValueError, match=r"3,498 NOK .* of which 2,640 for 240 test sessions; clutch.tested is 20, at"):
-        check(parse_scenario(SCENARIO | {"costs": TABLE | {"budget": 3497.99}}))
+    dear = SCENARIO | {"costs": TABLE | {"budget": 3537}}
+    check(parse_scenario(dear))  # generation 0, of 9 founders, whatever males are kept: 3537 exactly
+    with pytest.raises(ValueError, match=r"3,537 NOK .* of which 2,640 for 240 test sessions; clutch.tested is 20, at"):
+        check(parse_scenario(SCENARIO | {"costs": TABLE | {"budget": 3536.99}}))
     ready = prepare(parse_scenario(SCENARIO))
     with pytest.raises(ValueError, match=r"costs\.budget is 3,000, but"):
         simulate(*ready, prices=dataclasses.replace(PRICES, budget=3000))
     assert settings_of(parse_scenario(dear)) == settings_of(parse_scenario(SCENARIO))
-    assert prices_of(parse_scenario(dear)) == dataclasses.replace(PRICES, budget=3498)
+    assert prices_of(parse_scenario(dear)) == dataclasses.replace(PRICES, budget=3537)
     assert prices_of(parse_scenario({"species": "octopus-maya"})) is None
 
 

@@ -106,6 +106,16 @@ def test_values_and_gradients(name):
     assert slope == pytest.approx(difference, rel=0.01, abs=3e-3)
 
 
+def test_utility_is_as_exact_near_rho_0():
+    for rho in (0.0, 2e-6, -2e-6, 1e-4, -9.9e-4, 9.9e-4):
+        expected = ces(G, (2, 1), rho, 4).mean()
+        assert float(CES((2.0, 1.0), rho, 4.0)(RUN)) == pytest.approx(expected, abs=3e-6), rho
+    # The term of second order is seen: without it this would be off by about 1e-4.
+    assert ces(G, (2, 1), 9.9e-4, 4).mean() - ces(G, (2, 1), 0, 4).mean() > 3e-5
+    for rho in (-1.01e-3, 1.01e-3):  # by the quotient, whose digits begin to be lost
+        assert float(CES((2.0, 1.0), rho, 4.0)(RUN)) == pytest.approx(ces(G, (2, 1), rho, 4).mean(), abs=1e-3)
+
+
 def test_of_the_mean_and_of_the_replicates_differ_as_jensen_says():
     for make in (
         lambda of: CES((1.0, 1.0), -3.0, 3.0, of=of),

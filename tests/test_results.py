@@ -103,6 +103,16 @@ def test_schedule_scales_and_parents(run, dataset):
         assert file["haplotypes"].compression == "gzip"
 
 
+def test_numbers_of_tests_are_written_where_the_schedule_has_them(run, dataset, tmp_path):
+    assert "schedule_tests" not in dataset
+    schedule = dataclasses.replace(run.history.schedule, tests=np.array([40, 30], np.int32))
+    save(tmp_path / "a.h5", dataclasses.replace(run.history, schedule=schedule), scenario_text="", seed=1)
+    assert load(tmp_path / "a.h5")["schedule_tests"].tolist() == [40, 30]
+    with xarray.open_dataset(tmp_path / "a.h5", engine="h5netcdf") as opened:
+        assert opened["schedule_tests"].dims == ("round",)
+        assert opened["schedule_tests"].attrs["units"] == "animals"
+
+
 def test_genetic_values_of_the_parents_are_those_of_their_genomes(run, dataset):
     traits = run.program.traits
     dosage = dataset["haplotypes"].sum("ploidy").values.astype(float)
