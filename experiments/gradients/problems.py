@@ -94,7 +94,7 @@ def _levered(rounds: int, lever: str, weights: tuple[float, ...] = (1.0, 0.0)) -
 
 def problems(quick: bool) -> dict[str, Callable[[], Problem]]:
     """All rows, each made when it is called for."""
-    few = 12 if quick else 40
+    few = 12 if quick else 24
     plain: dict[str, Any] = {"lineages": 8, "eggs": (480, 480), "mating": "random"}
 
     def angles(name: str, start: Any, objective: Any = soft_minimum, reach: float = 0.15, **world: Any) -> Any:

@@ -1,7 +1,7 @@
 """Gradients of simulated programmes: how far each estimator is from finite differences, how noisy, how dear.
 
-    python experiments/gradients/run.py            # full: about 12 minutes on two cores
-    python experiments/gradients/run.py --quick    # a third of the replicates and seeds, under 3 minutes
+    python experiments/gradients/run.py            # full: about half an hour on two cores
+    python experiments/gradients/run.py --quick    # a third of the replicates and seeds, under 10 minutes
 
 Every row is a small programme with a schedule of 2 to 10 parameters. Truth is the central difference of simulations
 with common random numbers, averaged over seeds, with its standard error. Estimators use other seeds than truth.
@@ -140,7 +140,7 @@ def row(problem: Problem, seeds: int, draws: int) -> dict[str, Any]:
         "seconds_of_a_simulation": round(one, 4),
     }
     for name, estimate in ESTIMATORS.items():
-        number = draws if name != "theory" else max(4, draws // 4)
+        number = max(4, draws // 2) if name in ("theory", "guided") else draws
         estimate(problem, 0)  # compile
         began = time.perf_counter()
         gradients = np.stack([estimate(problem, seed) for seed in range(number)])
@@ -211,7 +211,7 @@ def main() -> None:
         if args.only and name not in args.only:
             continue
         began = time.perf_counter()
-        rows.append(row(make(), 6 if args.quick else 20, 8 if args.quick else 24))
+        rows.append(row(make(), 6 if args.quick else 16, 8 if args.quick else 12))
         print(f"{name}: {time.perf_counter() - began:.0f} s", flush=True)
         print(table(rows[-1:]), flush=True)
     args.output.mkdir(parents=True, exist_ok=True)
