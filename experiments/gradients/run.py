@@ -201,11 +201,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", nargs="*", help="names of rows")
+    parser.add_argument("--leave-out", nargs="*", default=[], help="estimators")
     parser.add_argument("--output", type=Path, default=HERE)
     args = parser.parse_args()
     from machine import machine
 
     jb.use_cores()
+    for name in args.leave_out:
+        del ESTIMATORS[name], COLOURS[name]
     rows = []
     for name, make in problems(args.quick).items():
         if args.only and name not in args.only:
