@@ -51,8 +51,9 @@ def simulate_course(
     The value is that of the simulation, with hard truncation. The gradient goes back through the Jacobians of the
     theory of one generation (`jaxbreed.recursion`), taken along the simulated trajectory: means and covariances of the
     genes that the real parents carry, their kinship, and the response that selection really had. It costs no more
-    memory for larger clutches. Numbers of males and tests may be real: they are rounded up or down at random, the same
-    way for the same seed.
+    memory for larger clutches. The theory knows random mating and mating within lineages; quotas, other mating plans,
+    migration, load and mutation it sees only in the response that selection had with them. Numbers of males and tests
+    may be real: they are rounded up or down at random, the same way for the same seed.
 
     Args:
       program: the programme.
@@ -147,7 +148,7 @@ class _Simulated:
         entropies: list[Floats] = []
 
         def on_families(population: Population, families: Families) -> None:
-            entropies.append(_entropy(families))
+            entropies.append(_entropy(population, families))
             if look is not None:
                 look(population, families)
 
@@ -172,6 +173,7 @@ class _Simulated:
         )
 
     def forward(self, schedule: Schedule) -> tuple[Course, _Kept]:
+        _check_known(self.program, schedule)
         units = build_units(self.program, self.founders.frequencies)
         states: list[Moments] = []
 
@@ -204,6 +206,7 @@ class _Expected:
 
     def forward(self, schedule: Schedule) -> tuple[Course, _Kept]:
         program, rounds = self.program, schedule.generations
+        _check_known(program, schedule)
         units = build_units(program, self.founders.frequencies)
         whole = whole_numbers(schedule, self.seed)
         population, _, root = first_breeders(program, self.founders, self.replicates, self.seed, self.shared)
@@ -217,7 +220,8 @@ class _Expected:
             path, seen = jax.tree.map(np.asarray, (states, seen))
         laid = program.settings.lineages * sum(program.settings.eggs) / 2
         shape = (self.replicates, rounds)
-        tests = np.broadcast_to(levers.tests * program.settings.lineages, shape)
+        tested = levers.tests if not program.settings.stages else _tested_in_stages(program)
+        tests = np.broadcast_to(tested * program.settings.lineages, shape)
         course = _single(**seen._asdict(), eggs=np.full(shape, laid), tests=tests)
         return course, _Kept(schedule, units, path, levers, measured)
 
@@ -245,6 +249,23 @@ def _backward(run: _Run, kept: _Opaque, cotangent: Course) -> tuple[Schedule]:
 _course.defvjp(_forward, _backward)
 
 
+def _check_known(program: Program, schedule: Schedule) -> None:
+    """Refuses what the theory would take for plain truncation.
+
+    Raises:
+      ValueError: naming the field, its value and what would be right.
+    """
+    settings = program.settings
+    if settings.combine != "sum":
+        raise ValueError(f"combine is {settings.combine}; the theory knows the weighted sum only")
+    limits = schedule.inbreeding_rate
+    if limits is not None and np.isfinite(np.asarray(limits)).any():
+        raise ValueError(
+            f"inbreeding_rate is {float(np.asarray(limits).min()):g}; the theory knows truncation only: leave it out, "
+            "or take gradients by perturbations (pgpe) without the theory's control"
+        )
+
+
 def _concrete(schedule: Schedule) -> Schedule:
     try:
         return jax.tree.map(np.asarray, schedule)
@@ -258,13 +279,16 @@ def _single(**seen: Real) -> Course:
     return Course(**{name: jnp.asarray(np.asarray(x), jnp.float32) for name, x in seen.items()})
 
 
-def _entropy(families: Families) -> Floats:
+def _entropy(population: Population, families: Families) -> Floats:
     """Entropy of order 2 of the parents' contributions to the eggs, (replicate,)."""
     eggs, sire = np.asarray(families.eggs, np.float64), np.asarray(families.sire)
+    name = np.asarray(population.name)
     share = eggs / eggs.sum((1, 2), keepdims=True)
     squares = (share.sum(2) ** 2).sum(1)
     for r in range(len(share)):
-        squares[r] += (np.bincount(sire[r].reshape(-1), share[r].reshape(-1)) ** 2).sum()
+        # One male may hold several places: his contributions are one animal's.
+        _, male = np.unique(name[r, sire[r].reshape(-1)], axis=0, return_inverse=True)
+        squares[r] += (np.bincount(male.reshape(-1), share[r].reshape(-1)) ** 2).sum()
     return np.asarray(-np.log(squares / 4))
 
 
@@ -287,6 +311,18 @@ def levers_of(program: Program, schedule: Schedule) -> Levers:
         family_weight=given(schedule.family_weight, 1.0),
         tests=np.minimum(given(schedule.tests, candidates), survivors),
     )
+
+
+def _tested_in_stages(program: Program) -> float:
+    """Animals of a clutch that are tested at least once, in expectation."""
+    settings = program.settings
+    living = sum(settings.eggs) / 2 * settings.survival
+    for number, stage in enumerate(settings.stages):
+        if number > 0 or stage.kind != "screen":
+            living = min(living, stage.capacity or living) * stage.survival
+        if stage.kind == "test":
+            return living
+    return 0.0
 
 
 def _schedule_cotangent(program: Program, kept: _Kept, cotangent: Course) -> Schedule:

@@ -59,6 +59,7 @@ class World:
       ceiling: (trait,), see `jaxbreed.battery.Battery`.
       clutch: (trait, trait), covariance of what a clutch shares.
       depression: (trait,), loss of the mean with complete inbreeding.
+      dominance: (trait, trait), dominance covariance among the founders.
       sires: mean number of sires of a clutch.
       share: expected sum of the squared shares of a clutch's sires.
       lineages: clutches.
@@ -76,6 +77,7 @@ class World:
     ceiling: Real
     clutch: Real
     depression: Real
+    dominance: Real
     sires: float = dataclasses.field(metadata={"static": True})
     share: float = dataclasses.field(metadata={"static": True})
     lineages: int = dataclasses.field(metadata={"static": True})
@@ -173,7 +175,11 @@ def step(world: World, state: Moments, levers: Levers, measured: Measured) -> Mo
     males = jnp.clip(levers.males, 1.0, world.places * world.lineages / groups)
     dams = jnp.asarray(world.lineages / groups, males.dtype)
     i_f, k_f = selected(pool_size(dams, levers.fraction, candidates), candidates)
-    i_m, k_m = selected(pool_size(males, levers.fraction, candidates), candidates)
+    # Drawn at random, sires come from a pool that could fill every place; of them `males` are kept.
+    places = world.places * dams
+    i_m, k_m = selected(
+        pool_size(jnp.where(levers.fraction > 0, places, males), levers.fraction, candidates), candidates
+    )
     i_f, i_m = measured.strength * i_f, measured.strength * i_m
 
     mean = state.mean + 0.25 * (i_f + i_m) * toward
@@ -190,17 +196,21 @@ def step(world: World, state: Moments, levers: Levers, measured: Measured) -> Mo
     loss = jnp.outer(toward, toward)
     female = _breeders(state, world.across, k_f * loss, of_dams, crowding)
     male = _breeders(state, world.across, k_m * loss, of_sires, crowding)
+    unlike = 0.25 * (i_f - i_m) ** 2 * loss  # mates of sexes that were selected unequally hard
     neutral_state = state._replace(**dict(zip(_PARTS, state.neutral, strict=True)))
     neutral_female = _breeders(neutral_state, world.across, 0.0, of_dams, crowding)
     neutral_male = _breeders(neutral_state, world.across, 0.0, of_sires, crowding)
 
     apart_before = state.apart + state.within
     within = 0.25 * (world.kept[0] + world.kept[1]) * apart_before
-    between, mixed, apart = _mated(world, female, male)
-    parts = [between, mixed, apart, within]
+    share = _share_of_a_male(world, males)
+    between, mixed, apart = _mated(world, female, male, share)
+    parts = [between, mixed, apart + unlike, within]
     if shape is not None:
         parts = [part * shape[:, None] * shape for part in parts]
-    neutral = jnp.stack([*_mated(world, neutral_female, neutral_male), 0.5 * (state.neutral[2] + state.neutral[3])])
+    neutral = jnp.stack(
+        [*_mated(world, neutral_female, neutral_male, share), 0.5 * (state.neutral[2] + state.neutral[3])]
+    )
     return Moments(mean, parts[0], parts[1], parts[2], parts[3], neutral, state.origin)
 
 
@@ -211,7 +221,9 @@ def _tested(world: World, state: Moments) -> tuple[Array, Array]:
     most = jnp.where(limited, world.ceiling, 1.0)
     slope = jnp.where(limited, jax.nn.sigmoid((most - gain) / (most / 4)), 1.0)
     scale = jnp.exp(-world.gating @ jnp.clip(gain, -4.0, 4.0))
-    residual = world.residual + (jnp.outer(scale, scale) - 1) * world.passing
+    # Dominance deviations are no part of what is transmitted: three quarters of them differ between full sibs.
+    deviations = (1.0 if world.across else 0.75) * world.dominance
+    residual = world.residual + deviations + (jnp.outer(scale, scale) - 1) * world.passing
     return slope[:, None] * world.effect, residual
 
 
@@ -233,9 +245,15 @@ def _breeders(state: Moments, across: bool, loss: Real, concentration: Real, cro
     return _Breeders(family, chosen * (1 - concentration), family + chosen)
 
 
-def _mated(world: World, female: _Breeders, male: _Breeders) -> tuple[Array, Array, Array]:
-    """Covariances of the next clutches' means, of families in them, and between mates."""
-    h = world.share
+def _mated(world: World, female: _Breeders, male: _Breeders, h: Real) -> tuple[Array, Array, Array]:
+    """Covariances of the next clutches' means, of families in them, and between mates.
+
+    Args:
+      world: what is fixed.
+      female: the dams.
+      male: the sires.
+      h: sum of the squared shares of a clutch's males.
+    """
     sires = male.lineages + male.animals
     if world.closed:  # mates are of one lineage
         between = 0.25 * (2 * (female.lineages + male.lineages) + female.animals + h * male.animals)
@@ -244,6 +262,14 @@ def _mated(world: World, female: _Breeders, male: _Breeders) -> tuple[Array, Arr
         return between, mixed, apart
     between = 0.25 * (female.lineages + female.animals + h * sires)
     return between, 0.25 * (1 - h) * sires, 0.25 * (female.drawn + male.drawn)
+
+
+def _share_of_a_male(world: World, males: Array) -> Array:
+    """Sum of the squared shares of a clutch's males; where lineages mate within, a male may fill several places."""
+    if not world.closed:
+        return jnp.asarray(world.share, males.dtype)
+    each = world.places / males
+    return males * (each * world.share / world.places + each * (each - 1) / world.places**2)
 
 
 def concentration(world: World, males: Array) -> Array:

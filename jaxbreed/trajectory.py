@@ -36,7 +36,8 @@ def see(world: World, state: Moments) -> Seen:
     inbreeding = 1 - state.neutral[2] - state.neutral[3]
     gain = 2 * world.effect @ (state.mean - state.origin) - world.depression * inbreeding
     total = state.between + state.mixed + state.within
-    return Seen(gain, jnp.einsum("tk,kl,tl->t", world.effect, total, world.effect), inbreeding)
+    additive = jnp.einsum("tk,kl,tl->t", world.effect, total, world.effect)
+    return Seen(gain, additive + (1 - inbreeding) * jnp.diag(world.dominance), inbreeding)
 
 
 def entropy_of(world: World, levers: Levers) -> Array:

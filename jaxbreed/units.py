@@ -49,17 +49,19 @@ def build_units(program: Program, frequency: Floats) -> Units:
     sd = np.asarray(traits.sd_phenotypic, np.float64)
     scale = 2.0**-traits.scale_bits / sd[:, None]
     effect = np.asarray(traits.effect, np.float64) * scale
-    depression = np.zeros(len(sd))
+    depression, deviations = np.zeros(len(sd)), np.zeros((len(sd), len(sd)))
     at_qtl = np.asarray(frequency, np.float64)[np.asarray(traits.qtl)]
     if traits.dominance is not None:
         dominance = np.asarray(traits.dominance, np.float64) * scale
-        depression = (2 * at_qtl * (1 - at_qtl) * dominance).sum(1)
+        heterozygosity = 2 * at_qtl * (1 - at_qtl)
+        depression = (heterozygosity * dominance).sum(1)
+        deviations = heterozygosity**2 * dominance @ dominance.T
         effect = effect + dominance * (1 - 2 * at_qtl)  # average effects, `jaxbreed.dominance.average_effect`
     chromosome, position = _places(program)
     loci = effect.shape[1] <= MOST_LOCI
     if loci:
         content, effects = np.eye(effect.shape[1]), effect
-        kept = np.stack([_kept(chromosome, place) for place in position])
+        kept = _kept_by_linkage(program, chromosome, position)
     else:
         stretch = _stretches(chromosome, position.mean(0), MOST_UNITS // len(sd))
         count, number = int(stretch.max()) + 1, np.arange(effect.shape[1])
@@ -85,6 +87,7 @@ def build_units(program: Program, frequency: Floats) -> Units:
         ceiling=np.full(len(sd), np.inf) if battery is None else np.array(battery.ceiling),
         clutch=np.zeros((len(sd), len(sd))) if traits.clutch is None else np.asarray(traits.clutch) / np.outer(sd, sd),
         depression=depression,
+        dominance=deviations,
         sires=sum(settings.sires) / 2,
         share=float((share**2).sum(1).mean()),
         lineages=settings.lineages,
@@ -127,6 +130,19 @@ def _places(program: Program) -> tuple[npt.NDArray[np.int64], Floats]:
             near = kept[sex, number][np.arange(1, here.size), np.arange(here.size - 1)]
             position[sex, here[1:]] = np.cumsum(-0.5 * np.log(np.clip(near, 1e-6, 1.0)))
     return chromosome, position
+
+
+def _kept_by_linkage(program: Program, chromosome: npt.NDArray[np.int64], position: Floats) -> Floats:
+    """1 - 2 r between all pairs of loci, (2, qtl, qtl), on both maps; exact under interference too."""
+    linkage, number = program.linkage, len(chromosome)
+    if isinstance(linkage, Intervals):
+        return np.stack([_kept(chromosome, place) for place in position])
+    kept = np.zeros((2, number, number))
+    for member, block in zip(np.asarray(linkage.member), np.swapaxes(np.asarray(linkage.kept), 0, 1), strict=True):
+        here = member < number
+        loci = member[here]
+        kept[:, loci[:, None], loci] = block[:, here][:, :, here]
+    return kept
 
 
 def _kept(chromosome: npt.NDArray[np.int64], position: Floats) -> Floats:

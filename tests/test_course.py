@@ -16,12 +16,12 @@ from jaxbreed.units import build_units, moments_of
 GENERATIONS, REPLICATES = 3, 12
 
 
-def programme(lineages=4, eggs=240, **changes):
+def programme(lineages=4, eggs=240, h2=(0.5, 0.3), **changes):
     genetic_map = jb.GeneticMap.uniform(chromosomes=6, loci=48, length_morgan=0.5)
     settings = jb.Settings(lineages=lineages, eggs=(eggs, eggs), **changes)
     founders = jb.Founders.from_frequencies(np.full(48, 0.5), genetic_map, settings.animals * REPLICATES, seed=2)
     correlation = np.array([[1.0, -0.3], [-0.3, 1.0]])
-    traits = jb.additive_traits(founders.haplotypes, ["a", "b"], [0.5, 0.3], correlation, qtl=48)
+    traits = jb.additive_traits(founders.haplotypes, ["a", "b"], list(h2), correlation, qtl=48)
     return jb.make_program(genetic_map, traits, settings), founders
 
 
@@ -106,6 +106,70 @@ def test_value_is_that_of_the_simulation(small):
     # Four dams with a quarter of the eggs each, eight places for sires with an eighth: all parents different.
     assert np.asarray(course.entropy) == pytest.approx(-np.log(0.25 * (1 / 4 + 1 / 8)), abs=0.2)
     assert (np.asarray(course.tests) == np.asarray(course.eggs)).all()
+    # One male in every place: half of all genes are his.
+    alone = dataclasses.replace(plan, males=jnp.array([8, 1, 8]))
+    course = jb.simulate_course(program, founders, alone, replicates=2, seed=3)
+    assert np.asarray(course.entropy[:, 1]) == pytest.approx(-np.log(0.25 * (1 / 4 + 1)), abs=1e-5)
+    expected = jb.expected_course(program, founders, alone, replicates=2, seed=3)
+    assert np.allclose(course.entropy, expected.entropy, atol=1e-5)
+
+
+@pytest.mark.parametrize("interference", [1.0, 3.0])
+def test_covariances_of_units_are_those_of_families(interference):
+    # Female and male maps far apart, dominance: the sexes swapped, or a locus linked to the wrong one, would show.
+    genetic_map = jb.GeneticMap.uniform(chromosomes=3, loci=30, length_morgan=(2.0, 0.1))
+    settings = jb.Settings(lineages=3, eggs=(300, 500), sires=(1, 3), scope="across")
+    founders = jb.Founders.from_frequencies(np.full(30, 0.4), genetic_map, settings.animals, seed=4)
+    traits = jb.additive_traits(founders.haplotypes, ["a", "b"], [0.5, 0.3], np.eye(2), qtl=30)
+    program = jb.make_program(genetic_map, traits, settings, interference=interference)
+    units, found = build_units(program, founders.frequencies), []
+    history = jb.simulate(
+        program,
+        founders,
+        jb.constant_schedule(2, [1.0, 0.5], males=4),
+        seed=3,
+        on_families=lambda population, families: found.append(moments_of(program, units, population, families)),
+    )
+    sd = history.sd_phenotypic
+    for g, state in enumerate(found):
+        of_traits = {
+            name: np.einsum("tk,rkl,tl->rt", units.world.effect, getattr(state, name), units.world.effect) * sd**2
+            for name in ("between", "mixed", "within")
+        }
+        assert of_traits["within"] == pytest.approx(history["variance_within"][:, g], rel=1e-5)
+        assert of_traits["between"] + of_traits["mixed"] == pytest.approx(history["variance_between"][:, g], rel=1e-4)
+        assert 1 - state.neutral[:, 2] - state.neutral[:, 3] == pytest.approx(history["inbreeding"][:, g], abs=1e-6)
+        pool = 1 - 0.5 * (state.neutral.sum(1) + state.neutral[:, 3])  # kinship of the gene pool
+        assert pool == pytest.approx(history["kinship"][:, g], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("males", "setting"),
+    [
+        (1, {"mating": "within_lineage", "sires": (2, 2)}),
+        (2, {"mating": "within_lineage", "sires": (2, 2)}),
+        (3, {"scope": "across", "sires": (2, 2)}),
+    ],
+)
+def test_theory_of_inbreeding_is_that_of_pedigrees(males, setting):
+    # No trait is heritable enough to matter: kinship by drift alone. The closed lineage with one male is exact:
+    # full sibs after one round, F 1/4 (1/2 + 1/2 + 2 x 3/16) after two.
+    program, founders = programme(lineages=4, eggs=60, h2=(0.01, 0.01), **setting)
+    plan = dataclasses.replace(jb.constant_schedule(GENERATIONS, [1.0, 1.0]), males=jnp.full(GENERATIONS, males))
+    runs = [jb.simulate_course(program, founders, plan, replicates=REPLICATES, seed=seed) for seed in range(8)]
+    course = np.concatenate([np.asarray(run.inbreeding) for run in runs])
+    expected = np.asarray(jb.expected_course(program, founders, plan, replicates=REPLICATES, seed=1).inbreeding)
+    error = course.std(0, ddof=1) / len(course) ** 0.5
+    assert (np.abs(course.mean(0) - expected.mean(0)) < 4.5 * error + 0.012).all(), (course.mean(0), expected.mean(0))
+    if setting.get("mating") and males == 1:
+        assert expected[:, 2] == pytest.approx(0.34375, abs=0.004)
+
+
+def test_theory_refuses_what_it_does_not_know(small):
+    program, founders = small
+    limited = jb.constant_schedule(GENERATIONS, [1.0, 1.0], inbreeding_rate=0.05)
+    with pytest.raises(ValueError, match=r"inbreeding_rate is 0\.05; the theory knows truncation only"):
+        jb.expected_course(program, founders, limited)
 
 
 @pytest.mark.parametrize("setting", [{"scope": "across", "sires": (2, 2)}, {"scope": "within", "mating": "random"}])
