@@ -132,7 +132,7 @@ def plot_search(
     for lever, panel in zip(levers, axes[2:], strict=True):
         for schedule, style in ((ends.start, "--"), (ends.found, "-")):
             for t, (name, values) in enumerate(columns_of([lever], schedule, traits).items()):
-                label = f"{name}, {'start' if style == '--' else 'found'}"
+                label = f"{name.removeprefix('weight of ')}, {'start' if style == '--' else 'found'}"
                 panel.plot(
                     np.arange(len(values)), values, style, marker="o", markersize=3, color=_COLOURS[t % 6], label=label
                 )
@@ -142,7 +142,7 @@ def plot_search(
         )
         low, high = panel.get_ylim()
         panel.set_ylim(min(0.0, low), 1.25 * high)  # room for the legend
-        panel.legend(frameon=False, fontsize=8, loc="upper center", ncols=2)
+        panel.legend(frameon=False, fontsize=8, loc="upper center", ncols=2, columnspacing=1.0)
     for panel in axes:
         panel.spines[["top", "right"]].set_visible(False)
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
