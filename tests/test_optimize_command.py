@@ -116,27 +116,32 @@ def test_killed_at_any_moment_and_resumed_it_is_the_same_to_the_bit(finished):
     folder, _ = finished
     rng, resume, kills = random.Random(7), [], 0
     while kills < 2:
-        with subprocess.Popen(
-            command("small.toml", "-o", "cut.h5", "-q", *resume),
-            cwd=folder,
-            env=ENVIRONMENT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        ) as run:
+        # Into a file: nobody reads a pipe meanwhile, and a full one would stop the run.
+        with (
+            open(folder / "said", "w") as said,
+            subprocess.Popen(
+                command("small.toml", "-o", "cut.h5", "-q", *resume),
+                cwd=folder,
+                env=ENVIRONMENT,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+            ) as run,
+        ):
             checkpoint = folder / "cut.checkpoint"
             written = checkpoint.stat().st_mtime_ns if resume else 0
             deadline = time.monotonic() + 200
-            while run.poll() is None and time.monotonic() < deadline:
+            while run.poll() is None:
+                assert time.monotonic() < deadline
                 if checkpoint.exists() and checkpoint.stat().st_mtime_ns != written:
                     time.sleep(rng.random() * 0.4)
                     run.kill()
                     break
                 time.sleep(0.005)
-            said = run.communicate(timeout=100)[0]
+            run.wait(100)
         resume, kills = ["--resume"], kills + 1
         if run.returncode == 0:
             break
-        assert run.returncode == -signal.SIGKILL, said
+        assert run.returncode == -signal.SIGKILL, (folder / "said").read_text()
     assert optimize("small.toml", "-o", "cut.h5", "-q", "--resume", cwd=folder).returncode == 0
     same(folder / "out.h5", folder / "cut.h5")
 
@@ -144,27 +149,38 @@ def test_killed_at_any_moment_and_resumed_it_is_the_same_to_the_bit(finished):
 def test_a_signal_finishes_the_step_and_says_how_to_go_on(tmp_path):
     number = signal.SIGTERM
     (tmp_path / "long.toml").write_text(LONG)
-    with subprocess.Popen(
-        command("long.toml", "-o", "out.h5", "-q", "--log", "log.jsonl"),
-        cwd=tmp_path,
-        env=ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as run:
+    with (
+        open(tmp_path / "said", "w") as said,
+        open(tmp_path / "errors", "w") as errors,
+        subprocess.Popen(
+            command("long.toml", "-o", "out.h5", "-q", "--log", "log.jsonl"),
+            cwd=tmp_path,
+            env=ENVIRONMENT,
+            stdout=said,
+            stderr=errors,
+        ) as run,
+    ):
         log, deadline = tmp_path / "log.jsonl", time.monotonic() + 200
-        while time.monotonic() < deadline and not (log.exists() and '"step": 2' in log.read_text()):
+        while not (log.exists() and '"step": 2' in log.read_text()):
+            assert run.poll() is None
+            assert time.monotonic() < deadline
             time.sleep(0.05)
         run.send_signal(number)
-        said, errors = run.communicate(timeout=100)
-    assert run.returncode == 0, errors
+        run.wait(100)
+    assert run.returncode == 0, (tmp_path / "errors").read_text()
     last = json.loads(log.read_text().splitlines()[-1])
     assert (last["event"], last["signal"]) == ("stopped", number.name)
-    assert said.splitlines() == [
+    assert (tmp_path / "said").read_text().splitlines() == [
         f"stopped by {number.name} after step {last['steps']}; saved, go on with: "
         "jaxbreed optimize long.toml -o out.h5 --resume"
     ]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["log.jsonl", "long.toml", "out.checkpoint"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "errors",
+        "log.jsonl",
+        "long.toml",
+        "out.checkpoint",
+        "said",
+    ]
 
 
 def test_signals_are_remembered_and_the_second_stops_at_once():
