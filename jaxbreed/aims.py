@@ -4,10 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from jaxbreed.tables import Count, Number, Share, Table
+from jaxbreed.tables import Count, Flag, Many, Number, Share, Table
 
 _ByTrait = dict[str, Number] | list[Number]
 _AboveZero = Annotated[float, Field(gt=0, strict=True)]
+_Bound = Annotated[float, Field(ge=-1e9, le=1e9, strict=True)]
 _BelowOne = Annotated[float, Field(gt=0, lt=1, strict=True)]
 
 
@@ -47,11 +48,11 @@ class LeverTable(Table):
     """One lever of the schedule. See `jaxbreed.space.Lever`."""
 
     basis: Literal["constant", "linear", "spline", "free"] = "linear"
-    knots: Annotated[int, Field(ge=3, strict=True)] | None = None
+    knots: Annotated[int, Field(ge=3, le=1000, strict=True)] | None = None
     between: Literal["cubic", "straight"] = "cubic"
-    low: Number | None = None
-    high: Number | None = None
-    simplex: bool = False
+    low: _Bound | None = None
+    high: _Bound | None = None
+    simplex: Flag = False
 
 
 class LeversTable(Table):
@@ -69,13 +70,13 @@ class OptimizeTable(Table):
     """How the best schedule is searched. `replicates` defaults to the programme's."""
 
     steps: Count = 100
-    replicates: Count | None = None
+    replicates: Many | None = None
     gradient: Literal["costate", "theory", "pgpe"] = "costate"
     optimizer: Literal["adam", "sgd", "schedule_free", "prodigy"] = "adam"
     learning_rate: _AboveZero = 0.03
     pairs: Count = 4
     sigma: Annotated[float, Field(gt=0, le=0.5, strict=True)] = 0.05
-    control: bool = True
-    warm_start: bool = False
-    held_out: Annotated[int, Field(ge=2, strict=True)] = 8
+    control: Flag = True
+    warm_start: Flag = False
+    held_out: Annotated[int, Field(ge=2, le=100_000, strict=True)] = 8
     levers: LeversTable = LeversTable(weights=LeverTable())

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
+from jaxbreed.agreement import check_keys
 from jaxbreed.budget import check_budget
 from jaxbreed.effects import draw_traits
 from jaxbreed.founders import Founders, coalescent
@@ -22,7 +23,7 @@ from jaxbreed.panel import check_panel, read_panel
 from jaxbreed.policies import Known, schedule_by
 from jaxbreed.population import check_founders
 from jaxbreed.program import Program, make_program
-from jaxbreed.rules import battery_of, correlations_of, prices_of, settings_of, trait_models
+from jaxbreed.rules import battery_of, correlations_of, of_traits, prices_of, settings_of, trait_models
 from jaxbreed.scenario import Scenario
 from jaxbreed.schedule import Schedule
 from jaxbreed.selection import check_families
@@ -44,26 +45,34 @@ def check(scenario: Scenario) -> None:
     Raises:
       ValueError: naming the field, its value and what would be right.
     """
+    check_keys(scenario)
     settings = settings_of(scenario)
     tables = scenario.trait_tables
     trait_models(scenario)
     battery_of(scenario)
     identity = np.eye(len(tables))
     weights = np.array([table.weight for table in tables.values()])
+    if not np.any(weights.astype(np.float32)):
+        raise ValueError(
+            f"weights of {', '.join(tables)} are 0, or left out, which is the same; at least one trait needs "
+            "traits.NAME.weight other than 0"
+        )
     schedule = _named(scenario, Known(weights, identity, identity, 0.5, 0.0, 1.0))
     check_limits(settings, schedule)
     check_budget(settings, prices_of(scenario), males=scenario.selection.males)
     check_families(settings, schedule)
     for kind, matrix in correlations_of(scenario)._asdict().items():
-        field = f"correlations.{kind}"
-        if matrix.shape != (len(tables), len(tables)):
-            raise ValueError(f"{field} is a matrix of {matrix.shape}; it must have {len(tables)} rows and columns")
-        correlation_root(matrix, field)
+        correlation_root(matrix, f"correlations.{kind}")
     panel = check_panel(scenario)
     if panel is None:
         panel = panel_size(scenario)
         _check_loci(scenario, scenario.genome.loci, "genome.loci")
-    check_founders(panel, settings, scenario.programme.replicates, shared=scenario.founders.shared)
+    try:
+        check_founders(panel, settings, scenario.programme.replicates, shared=scenario.founders.shared)
+    except ValueError as error:
+        if panel < settings.animals:
+            raise
+        raise ValueError(f"{error}, or {settings.animals} with founders.shared = true") from None
     if panel <= len(tables) + 1:
         raise ValueError(
             f"programme.lineages is {settings.lineages}, which makes {panel} founders; scaling {len(tables)} traits "
@@ -126,17 +135,19 @@ def prepare(
     if scenario.founders.from_files:
         _check_loci(scenario, founders.map.loci, "the loci of the founders")
     genome, correlations, seed = scenario.genome, correlations_of(scenario), scenario.programme.seed
-    traits = draw_traits(
-        founders.haplotypes,
-        trait_models(scenario),
-        correlations.genetic,
-        qtl=genome.qtl,
-        gamma_shape=genome.effect_shape,
-        residual_correlation=correlations.residual,
-        clutch_correlation=correlations.clutch,
-        sessions=scenario.sessions,
-        seed=seed,
-    )
+    models = trait_models(scenario)
+    with of_traits(model.name for model in models):
+        traits = draw_traits(
+            founders.haplotypes,
+            models,
+            correlations.genetic,
+            qtl=genome.qtl,
+            gamma_shape=genome.effect_shape,
+            residual_correlation=correlations.residual,
+            clutch_correlation=correlations.clutch,
+            sessions=scenario.sessions,
+            seed=seed,
+        )
     load = _draw_load(scenario, founders, np.asarray(traits.qtl))
     markers = None
     if scenario.prediction is not None:

@@ -42,15 +42,17 @@ class TraitModel:
           ValueError: naming the field, its value and what would be right.
         """
         of = f" of {self.name}"
+        total = self.h2 + self.clutch
         require(
             (0.0 < self.h2 <= 1.0, "h2" + of, self.h2, "above 0 and at most 1"),
             (0.0 <= self.clutch < 1.0, "clutch" + of, self.clutch, "at least 0 and below 1"),
             (
-                self.repeatability is None or self.h2 + self.clutch <= self.repeatability + 1e-12 <= 1.0 + 1e-12,
+                self.repeatability is None or total <= self.repeatability + 1e-12 <= 1.0 + 1e-12,
                 "repeatability" + of,
                 self.repeatability,
-                f"from h2 + clutch, {self.h2 + self.clutch:g}, to 1",
+                f"from h2 + clutch, {total:g}, to 1",
             ),
+            (total <= 1.0 + 1e-12, "h2 + clutch" + of, total, "at most 1, the variance of the records"),
             (self.dominance_sd >= 0.0, "dominance_sd" + of, self.dominance_sd, "at least 0"),
             (self.cv > 0.0, "cv" + of, self.cv, "above 0"),
         )

@@ -16,6 +16,7 @@ from jaxbreed.vcf import cyvcf2, read_samples
 
 _OF_FILES = ("file", "map", "cm_per_mb", "samples", "chromosomes")
 _OF_DRAWS = ("effective_size", "frequency")
+_FOREIGN = {"coalescent": (*_OF_FILES, "frequency"), "frequencies": (*_OF_FILES, "effective_size")}
 
 
 def check_panel(scenario: Scenario) -> int | None:
@@ -31,7 +32,7 @@ def check_panel(scenario: Scenario) -> int | None:
       ValueError: naming the field, its value and what would be right.
     """
     table, genome = scenario.founders, scenario.genome
-    foreign = _OF_DRAWS if table.from_files else _OF_FILES
+    foreign = _FOREIGN.get(table.source, _OF_DRAWS)
     if wrong := [key for key in foreign if key in table.model_fields_set]:
         raise ValueError(f'founders.{wrong[0]} is given; it does not go with founders.source = "{table.source}"')
     if not table.from_files:
@@ -75,8 +76,14 @@ def read_panel(scenario: Scenario) -> Founders:
         variants = read_variants(file, source, table.samples, table.chromosomes)
         genetic_map = _map_of(scenario, variants)
         founders = Founders(variants.haplotypes, genetic_map, f"file {file}", variants.samples, variants.sites)
-    explicit = "loci" in scenario.genome.model_fields_set
-    return founders.thin(scenario.genome.loci, scenario.programme.seed) if explicit else founders
+    if "loci" not in scenario.genome.model_fields_set:
+        return founders
+    if scenario.genome.loci > founders.map.loci:
+        raise ValueError(
+            f"genome.loci is {scenario.genome.loci}; it must be at most {founders.map.loci}, the loci of the founders' "
+            "file, or left out for all of them"
+        )
+    return founders.thin(scenario.genome.loci, scenario.programme.seed)
 
 
 def _map_of(scenario: Scenario, variants: Variants) -> GeneticMap:

@@ -119,6 +119,8 @@ def schedule_by(
     """
     if policy not in POLICIES:
         raise ValueError(f"policy is {policy!r}; it must be one of {', '.join(POLICIES)}")
+    if not np.any(known.weights):
+        raise ValueError(f"weights is {np.asarray(known.weights).tolist()}; at least one trait needs one that is not 0")
     plan = POLICIES[policy](known, generations)
     return constant_schedule(
         generations,

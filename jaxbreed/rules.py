@@ -1,6 +1,9 @@
 """The rules of a scenario: settings, prices, trait models, correlations, what a test shows."""
 
+import dataclasses
 import math
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -11,10 +14,12 @@ from jaxbreed.costs import Prices
 from jaxbreed.effects import TraitModel
 from jaxbreed.markers import PredictionPlan
 from jaxbreed.program import Settings
-from jaxbreed.scenario import Correlation, Scenario, sessions_of
+from jaxbreed.scenario import Scenario
+from jaxbreed.scenario_tables import Correlation, sessions_of
 from jaxbreed.stages import Stage
 
 _BEHAVIOUR = ("ceiling", "gated_by", "changed_by")  # what a test shows of a trait
+_FIELDS = tuple(field.name for field in dataclasses.fields(TraitModel))
 
 
 def settings_of(scenario: Scenario) -> Settings:
@@ -59,16 +64,42 @@ class Correlations(NamedTuple):
 
 
 def correlations_of(scenario: Scenario) -> Correlations:
-    """Correlations of all kinds, with the species' genetic one where the scenario is silent."""
+    """Correlations of all kinds, with the species' genetic one where the scenario is silent.
+
+    Raises:
+      ValueError: a matrix has another shape than the traits ask for.
+    """
     given, traits = scenario.correlations, len(scenario.trait_tables)
     genetic = scenario.preset.genetic_correlation.value if given.genetic is None else given.genetic
-    return Correlations(*(_matrix(value, traits) for value in (genetic, given.residual, given.clutch)))
+    kinds = {"genetic": genetic, "residual": given.residual, "clutch": given.clutch}
+    return Correlations(*(_matrix(value, traits, f"correlations.{kind}") for kind, value in kinds.items()))
 
 
 def trait_models(scenario: Scenario) -> list[TraitModel]:
-    """The traits' targets, without what a test shows of them."""
+    """The traits' targets, without what a test shows of them.
+
+    Raises:
+      ValueError: naming the field, its value and what would be right.
+    """
     tables = scenario.trait_tables
-    return [TraitModel(name, **table.model_dump(exclude={"weight", *_BEHAVIOUR})) for name, table in tables.items()]
+    with of_traits(tables):
+        return [TraitModel(name, **table.model_dump(exclude={"weight", *_BEHAVIOUR})) for name, table in tables.items()]
+
+
+@contextmanager
+def of_traits(names: Iterable[str]) -> Iterator[None]:
+    """Names fields of traits as the file has them: traits.NAME.h2 instead of h2 of NAME."""
+    try:
+        yield
+    except ValueError as error:
+        sentence = str(error)
+        for name in names:
+            sentence = sentence.replace(f"dominance of {name} takes", f"traits.{name}: dominance takes")
+            for field in ("h2 + clutch", *_FIELDS):
+                head = f"{field} of {name} is"
+                if sentence.startswith(head):
+                    sentence = f"traits.{name}.{field} is{sentence.removeprefix(head)}"
+        raise ValueError(sentence) from None
 
 
 def _prediction(scenario: Scenario) -> PredictionPlan | None:
@@ -124,7 +155,13 @@ def _range(value: int | tuple[int, int]) -> tuple[int, int]:
     return (value, value) if isinstance(value, int) else value
 
 
-def _matrix(correlation: Correlation, traits: int) -> npt.NDArray[np.float64]:
+def _matrix(correlation: Correlation, traits: int, field: str) -> npt.NDArray[np.float64]:
     if isinstance(correlation, list):
+        lengths = [len(row) for row in correlation]
+        if lengths != [traits] * traits:
+            raise ValueError(
+                f"{field} has rows of {', '.join(map(str, lengths)) or 'no'} numbers; it must have {traits} rows of "
+                f"{traits}, a row for each trait"
+            )
         return np.array(correlation, np.float64)
     return np.where(np.eye(traits) == 1, 1.0, correlation)

@@ -169,7 +169,7 @@ def test_a_scenario_has_the_last_word():
             {"stages": [{"kind": "rear", "capacity": 50, "assay": "tameness"}, TEST[0]]},
             'stages.1.assay is tameness; it must be left out unless kind is "test"',
         ),
-        ({"test": {"assay": 3}}, "test.assay is 3; it should be a valid string"),
+        ({"test": {"assay": 3}}, "test.assay is 3; it must be text, in quotes"),
     ],
 )
 def test_mistakes_give_one_sentence(tables, message):

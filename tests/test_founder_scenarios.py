@@ -162,7 +162,7 @@ def test_loci_are_those_of_the_file_unless_fewer_are_asked_for(folder):
         return prepare(parse_scenario(own | {"genome": genome})).founders
 
     assert loci(qtl=30).map.loci == 90
-    assert loci(qtl=30, loci=5000).map.loci == 90
+    assert loci(qtl=30, loci=90).map.loci == 90
     less = loci(qtl=30, loci=60)
     assert less.map.loci == 60
     np.testing.assert_array_equal(less.sites.position, drawn().thin(60, seed=1).sites.position)
@@ -175,6 +175,7 @@ def test_loci_are_those_of_the_file_unless_fewer_are_asked_for(folder):
             {"qtl": 61, "loci": 60},
             "genome.qtl is 61; it must be above the 2 traits and at most the loci of the founders",
         ),
+        ({"qtl": 30, "loci": 91}, "genome.loci is 91; it must be at most 90, the loci of the founders' file"),
         ({"qtl": 30, "mutation": 1e-14}, "genome.mutation is 1e-14; with 90 loci it must be"),
     ):
         with pytest.raises(ValueError, match=re.escape(message)):
@@ -243,7 +244,7 @@ def test_refused_before_the_sites_are_read(change, message, tmp_path):
         ),
         ({}, {"cm_per_mb": 0}, "founders.cm_per_mb is 0; it should be greater than 0"),
         ({}, {"samples": []}, "founders.samples is []; it"),
-        ({}, {"chromosomes": [1]}, "founders.chromosomes.0 is 1; it should be a valid string"),
+        ({}, {"chromosomes": [1]}, "founders.chromosomes.1 is 1; it must be text, in quotes"),
         ({}, {"source": "plink"}, "founders.source is 'plink'; it should be 'coalescent', 'frequencies', 'vcf'"),
     ],
 )

@@ -35,7 +35,7 @@ ARMS = {
 
 def simulate_arm(change: dict[str, str], quick: bool) -> Any:
     """Runs the octopus scenario for 10 generations with another scope of selection or mating."""
-    scenario = jb.read_scenario(SCENARIO).scenario.model_dump()
+    scenario = jb.read_scenario(SCENARIO).scenario.model_dump(exclude_unset=True)
     scenario["programme"] |= {"generations": GENERATIONS} | (
         {"lineages": 6, "replicates": 2} if quick else {"replicates": 3}
     )
