@@ -285,7 +285,7 @@ def test_scenarios_and_programmes_refuse_what_is_too_dear():
         ({"egg": -1}, "costs.egg is -1; it should be greater than or equal to 0"),
         ({"sesion": 1}, "costs.sesion is not a known key; did you mean session?"),
         ({"budget": "much"}, "costs.budget is 'much'; it should be a valid number"),
-        ({"currency": 5}, "costs.currency is 5; it should be a valid string"),
+        ({"currency": 5}, "costs.currency is 5; it must be text, in quotes"),
     ],
 )
 def test_bad_costs_in_a_file_are_named(costs, message):
