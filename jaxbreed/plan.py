@@ -34,7 +34,7 @@ def aim_of(scenario: Scenario) -> Aim:
     objective = build_objective(scenario.objective, list(tables), weights, scenario.generations)
     settings = settings_of(scenario)
     sessions = sum(stage.sessions for stage in settings.stages if stage.kind == "test") or scenario.test.sessions
-    limits = build_limits(scenario.limits, prices_of(scenario), sessions)
+    limits = build_limits(scenario.limits, prices_of(scenario), sessions, staged=bool(settings.stages))
     named = optimize.levers.model_dump(exclude_none=True)
     try:
         levers = tuple(Lever(name, **table) for name, table in named.items())

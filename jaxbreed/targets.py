@@ -87,13 +87,16 @@ def _of_kind(kind: str, given: dict[str, Any]) -> Objective:
     return kinds[kind](**given)
 
 
-def build_limits(table: LimitsTable, prices: Prices | None, sessions: int) -> tuple[Limit, ...]:
+def build_limits(
+    table: LimitsTable, prices: Prices | None, sessions: int, *, staged: bool = False
+) -> tuple[Limit, ...]:
     """The limits of a scenario.
 
     Args:
       table: what the file says.
-      prices: of eggs and sessions; None where the file has none.
+      prices: of what is bought; None where the file has none.
       sessions: of one animal's test.
+      staged: whether animals go through stages.
 
     Raises:
       ValueError: naming the field, its value and what would be right.
@@ -106,5 +109,13 @@ def build_limits(table: LimitsTable, prices: Prices | None, sessions: int) -> tu
     if table.cost is not None:
         if prices is None or prices.egg + prices.session == 0:
             raise ValueError(f"limits.cost is {table.cost:g}; it needs costs.egg or costs.session above 0")
-        limits.append(Limit(TotalCost(prices.egg, prices.session * sessions), table.cost))
+        # A course counts eggs and animals tested, and nothing else.
+        if staged:
+            raise ValueError(f"limits.cost is {table.cost:g}; it must be left out in a programme with stages")
+        for item in ("genotype", "breeder"):
+            if (price := getattr(prices, item)) > 0:
+                raise ValueError(
+                    f"costs.{item} is {price:g}; with limits.cost, which counts eggs and animals tested, it must be 0"
+                )
+        limits.append(Limit(TotalCost(prices.egg, prices.session * sessions + prices.reared), table.cost))
     return tuple(limits)

@@ -200,10 +200,13 @@ def test_objectives_of_scenarios():
     assert parse(objective=table)[0] == DesiredGains((2.0, 1.0), "distance")
     assert parse(objective={"kind": "discounted_gain", "rate": 0.1})[0] == DiscountedGain(WEIGHTS, 0.1)
     limits = parse(
-        limits={"inbreeding": 0.2, "inbreeding_rate": 0.02, "cost": 1e4}, costs={"egg": 0.1, "session": 3.0}
+        limits={"inbreeding": 0.2, "inbreeding_rate": 0.02, "cost": 1e4},
+        costs={"egg": 0.1, "session": 3.0, "reared": 1.0},
     )[1]
-    expected = (FinalInbreeding(), 0.2), (InbreedingRate(), 0.02), (TotalCost(0.1, 6.0), 1e4)
+    expected = (FinalInbreeding(), 0.2), (InbreedingRate(), 0.02), (TotalCost(0.1, 7.0), 1e4)
     assert limits == tuple(Limit(*pair) for pair in expected)
+    with pytest.raises(ValueError, match=r"costs.breeder is 9; with limits.cost, .* it must be 0"):
+        parse(limits={"cost": 1e4}, costs={"egg": 0.1, "breeder": 9.0})
 
 
 @pytest.mark.parametrize(
