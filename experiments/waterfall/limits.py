@@ -100,7 +100,8 @@ def arms_of(animal: Animal, seed: int, quick: bool) -> tuple[dict[str, Any], lis
     for name, change in LIMITS:
         changes = merged(changes, filled(change, values))
         arms.append(jb.Arm(name.format(**values), changes))
-    budget = BUDGET_A_YEAR * animal.generation_years / (20 if quick else 1)
+    whole = jb.read_scenario(SCENARIOS / animal.scenario).scenario.programme.lineages
+    budget = BUDGET_A_YEAR * animal.generation_years * lineages / whole
     paid_for = affordable(merged(table, changes), capacity, budget)
     paid = {"stages": [{"kind": "test", "capacity": paid_for}], "costs": {**PRICES, "budget": budget}}
     arms.append(jb.Arm(f"money: {BUDGET_A_YEAR:,.0f} EUR a year", merged(changes, paid)))
