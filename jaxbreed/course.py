@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
-from jax import Array
 
 from jaxbreed.clutch import Families
 from jaxbreed.founders import Founders
+from jaxbreed.levers import check_known, levers_of, tested_in_stages, whole_numbers
 from jaxbreed.population import Population
 from jaxbreed.program import Program
 from jaxbreed.recursion import Levers, Measured, Moments, Real
@@ -23,7 +23,6 @@ from jaxbreed.units import Units, build_units, moments_of
 
 Floats = npt.NDArray[np.float64]
 Look = Callable[[Population, Families], None]
-_ROUNDING = 0xC0DE  # sets rounding apart from every other use of the seed
 
 
 class Course(NamedTuple):
@@ -173,7 +172,7 @@ class _Simulated:
         )
 
     def forward(self, schedule: Schedule) -> tuple[Course, _Kept]:
-        _check_known(self.program, schedule)
+        check_known(self.program, schedule)
         units = build_units(self.program, self.founders.frequencies)
         states: list[Moments] = []
 
@@ -206,7 +205,7 @@ class _Expected:
 
     def forward(self, schedule: Schedule) -> tuple[Course, _Kept]:
         program, rounds = self.program, schedule.generations
-        _check_known(program, schedule)
+        check_known(program, schedule)
         units = build_units(program, self.founders.frequencies)
         whole = whole_numbers(schedule, self.seed)
         population, _, root = first_breeders(program, self.founders, self.replicates, self.seed, self.shared)
@@ -220,7 +219,7 @@ class _Expected:
             path, seen = jax.tree.map(np.asarray, (states, seen))
         laid = program.settings.lineages * sum(program.settings.eggs) / 2
         shape = (self.replicates, rounds)
-        tested = levers.tests if not program.settings.stages else _tested_in_stages(program)
+        tested = levers.tests if not program.settings.stages else tested_in_stages(program)
         tests = np.broadcast_to(tested * program.settings.lineages, shape)
         course = _single(**seen._asdict(), eggs=np.full(shape, laid), tests=tests)
         return course, _Kept(schedule, units, path, levers, measured)
@@ -249,23 +248,6 @@ def _backward(run: _Run, kept: _Opaque, cotangent: Course) -> tuple[Schedule]:
 _course.defvjp(_forward, _backward)
 
 
-def _check_known(program: Program, schedule: Schedule) -> None:
-    """Refuses what the theory would take for plain truncation.
-
-    Raises:
-      ValueError: naming the field, its value and what would be right.
-    """
-    settings = program.settings
-    if settings.combine != "sum":
-        raise ValueError(f"combine is {settings.combine}; the theory knows the weighted sum only")
-    limits = schedule.inbreeding_rate
-    if limits is not None and np.isfinite(np.asarray(limits)).any():
-        raise ValueError(
-            f"inbreeding_rate is {float(np.asarray(limits).min()):g}; the theory knows truncation only: leave it out, "
-            "or take gradients by perturbations (pgpe) without the theory's control"
-        )
-
-
 def _concrete(schedule: Schedule) -> Schedule:
     try:
         return jax.tree.map(np.asarray, schedule)
@@ -290,39 +272,6 @@ def _entropy(population: Population, families: Families) -> Floats:
         _, male = np.unique(name[r, sire[r].reshape(-1)], axis=0, return_inverse=True)
         squares[r] += (np.bincount(male.reshape(-1), share[r].reshape(-1)) ** 2).sum()
     return np.asarray(-np.log(squares / 4))
-
-
-def levers_of(program: Program, schedule: Schedule) -> Levers:
-    """The schedule as the theory takes it, float64, leading axis (generation,)."""
-    settings, rounds = program.settings, schedule.generations
-
-    def given(value: Any, otherwise: float) -> Floats:
-        return np.full(rounds, otherwise) if value is None else np.asarray(value, np.float64)
-
-    survivors = sum(settings.eggs) / 2 * settings.survival
-    plan = settings.prediction
-    candidates = min(settings.most_tested, survivors)
-    if plan is not None and plan.choose == "eggs":
-        candidates = survivors
-    return Levers(
-        weights=given(schedule.weights, 0.0),
-        fraction=given(schedule.fraction, 0.0),
-        males=given(schedule.males, 2.0**30),
-        family_weight=given(schedule.family_weight, 1.0),
-        tests=np.minimum(given(schedule.tests, candidates), survivors),
-    )
-
-
-def _tested_in_stages(program: Program) -> float:
-    """Animals of a clutch that are tested at least once, in expectation."""
-    settings = program.settings
-    living = sum(settings.eggs) / 2 * settings.survival
-    for number, stage in enumerate(settings.stages):
-        if number > 0 or stage.kind != "screen":
-            living = min(living, stage.capacity or living) * stage.survival
-        if stage.kind == "test":
-            return living
-    return 0.0
 
 
 def _schedule_cotangent(program: Program, kept: _Kept, cotangent: Course) -> Schedule:
@@ -351,29 +300,3 @@ def _schedule_cotangent(program: Program, kept: _Kept, cotangent: Course) -> Sch
         inbreeding_rate=like("inbreeding_rate", None),
         tests=like("tests", of.tests),
     )
-
-
-def whole_numbers(schedule: Schedule, seed: int) -> Schedule:
-    """Rounds numbers of males and tests up or down at random, so that the mean is right.
-
-    Args:
-      schedule: with real or whole numbers.
-      seed: the same seed rounds the same way, and a larger number never rounds lower.
-
-    Returns:
-      The schedule with int32 numbers.
-    """
-    luck = np.random.default_rng(np.random.SeedSequence([seed, _ROUNDING])).random((2, schedule.generations))
-
-    def whole(value: Any, luck: Floats) -> Array | None:
-        if value is None:
-            return None
-        array = np.asarray(value)
-        if np.issubdtype(array.dtype, np.floating):
-            array = np.floor(np.minimum(array.astype(np.float64), 2.0**30) + luck)
-        return jnp.asarray(array, jnp.int32)
-
-    males = whole(schedule.males, luck[0])
-    assert males is not None
-    leaves = jax.tree.map(jnp.asarray, schedule)
-    return dataclasses.replace(leaves, males=jnp.maximum(males, 1), tests=whole(schedule.tests, luck[1]))

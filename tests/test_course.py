@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import jaxbreed as jb
-from jaxbreed.course import levers_of, whole_numbers
+from jaxbreed.levers import levers_of, whole_numbers
 from jaxbreed.recursion import Measured, selected
 from jaxbreed.trajectory import follow
 from jaxbreed.units import build_units, moments_of

@@ -27,7 +27,7 @@ LAYERS = (
     {"vcf_writer", "founderfile"},
     {"population", "variance", "statistics", "budget"},
     {"clutch", "selection", "recursion"},
-    {"units", "trajectory"},
+    {"units", "trajectory", "levers"},
     {"testing", "candidates", "merit"},
     {"genomics"},
     {"screening"},
