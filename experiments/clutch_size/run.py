@@ -106,16 +106,15 @@ def draw_splits(axes: Axes, splits: dict[str, dict[str, Any]]) -> None:
 def table_of(sizes: dict[int, dict[str, Any]], splits: dict[str, dict[str, Any]]) -> str:
     """The tables as Markdown."""
     lines = [
-        "| eggs in a clutch | first generation | full sibs, theory at the variance inside these clutches | unrelated, theory | after 4 generations | more than a "
-        "tenth of the eggs (paired) |",
+        "| eggs in a clutch | first generation | full sibs, theory at their variance | unrelated, theory "
+        "| after 4 generations | more than a tenth of the eggs (paired) |",
         "|---" * 6 + "|",
     ]
     before: dict[str, Any] | None = None
     for eggs, of in sizes.items():
         more = "" if before is None else say(np.subtract(of["last"], before["last"]))
-        lines.append(
-            f"| {eggs:,} | {say(of['first'])} | {sibs(eggs, float(np.mean(of['within']))):.2f} | {strangers(eggs):.2f} | {say(of['last'])} | {more} |"
-        )
+        theory = f"{sibs(eggs, float(np.mean(of['within']))):.2f} | {strangers(eggs):.2f}"
+        lines.append(f"| {eggs:,} | {say(of['first'])} | {theory} | {say(of['last'])} | {more} |")
         before = of
     lines += ["", f"| {TOTAL:,} eggs laid by | breeders | gain after {ROUNDS} | F |", "|---|---|---|---|"]
     for name, of in splits.items():

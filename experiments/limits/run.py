@@ -4,9 +4,9 @@
     python experiments/limits/run.py --quick    # few lineages and generations, about a minute
 
 First, rates of inbreeding: 2 to 128 lineages, one sire a clutch, 200 animals of each clutch tested (h2 0.4), breeders
-the best of each clutch with sibs avoided, or the best of all clutches together. Then 40 generations of 24 lineages: with
-30, 300 or 1,000 QTL; with 24 or 6 lineages; with a loss of 3 % of the mean for 10 % inbreeding; with a second trait,
-correlated -0.5, that must not fall (weighed so that it does not); with a test that shows nothing above 4 SD.
+the best of each clutch with sibs avoided, or the best of all clutches together. Then 40 generations of 24 lineages:
+with 30, 300 or 1,000 QTL; with 24 or 6 lineages; with a loss of 3 % of the mean for 10 % inbreeding; with a second
+trait, correlated -0.5, that must not fall (weighed so that it does not); with a test that shows nothing above 4 SD.
 """
 
 import sys

@@ -151,7 +151,7 @@ def main() -> None:
     for axes, (name, arms) in zip(panels, worlds.items(), strict=False):
         draw(axes, name, arms)
     panels[0].legend(frameon=False, fontsize=7)
-    note = f"{replicates} replicates, bars: 2 standard errors; grey: equal effective intelligence (founder SD). Hypothetical"
+    note = f"{replicates} replicates, bars: 2 standard errors; grey: equal effective intelligence. Hypothetical"
     publish(HERE, quick, {"seed": SEED, "worlds": worlds}, table_of(worlds), figure, note)
 
 
