@@ -255,7 +255,8 @@ def _cuttlefish(quick: bool) -> Iterator[dict[str, dict[str, Any]]]:
                 f"line {seed}": scenario(
                     generations=7, pairs=females, eggs=400, h2=0.2, qtl=100, quick=quick,
                     genome={"chromosomes": 46, "morgans": 28.0, "loci": 1_000},
-                    clutch={"sires": (2, 4), "tested": 20, "sexes": "random"}, load={"fertility": load}, founders={"effective_size": 300},
+                    clutch={"sires": (2, 4), "tested": 20, "sexes": "random"}, load={"fertility": load},
+                    founders={"effective_size": 300},
                     programme={"replicates": 1, "seed": SEED + seed},
                 )
                 for seed in range(2 if quick else 4)

@@ -125,6 +125,21 @@ def table_of(sizes: dict[int, dict[str, Any]], splits: dict[str, dict[str, Any]]
     return text.replace("| 4,000,000 |", "| 4,000,000 (4 times) |")
 
 
+def split(total: int, females: tuple[int, ...], rounds: int, replicates: int) -> dict[str, dict[str, Any]]:
+    """So many eggs by few females or many, from the same founders: fewer females take some of them."""
+    arms = [
+        jb.Arm(
+            f"{n} {scope}",
+            {"programme": {"lineages": n}, "clutch": {"eggs": total // n}, "selection": {"scope": scope}},
+        )
+        for scope in ("across", "within")
+        for n in females
+    ]
+    base = scenario(females[-1], total // females[-1], rounds, replicates, "across")
+    result = jb.compare(base, arms, on_arm=lambda name, number, of: print(f"  {number}/{of} {name}", flush=True))
+    return {arm.name: outcome(result[arm.name]) for arm in arms}
+
+
 def main() -> None:
     quick = quick_asked(__doc__)
     replicates = 2 if quick else 6
@@ -133,13 +148,7 @@ def main() -> None:
         for eggs in (SIZES[:3] if quick else SIZES)
     }
     rounds, total = (3, TOTAL // 10) if quick else (ROUNDS, TOTAL)
-    splits = {
-        f"{females} {scope}": outcome(
-            run_table(f"{females} females, {scope}", scenario(females, total // females, rounds, replicates, scope))
-        )
-        for scope in ("across", "within")
-        for females in (SPLITS[:2] if quick else SPLITS)
-    }
+    splits = split(total, SPLITS[:2] if quick else SPLITS, rounds, replicates)
     figure = Figure(figsize=(12, 4.8), layout="constrained")
     left, right = figure.subplots(1, 2)
     draw_sizes(left, sizes)
