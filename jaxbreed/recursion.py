@@ -106,7 +106,7 @@ def selected(count: Array, candidates: Array) -> tuple[Array, Array]:
     Blom's means of order statistics where one or two are chosen, Burrows' correction beyond: within 0.006 of the exact.
 
     Args:
-      count: (), real, at least 1.
+      count: (...,), real, at least 1.
       candidates: (), real.
 
     Returns:
@@ -171,13 +171,11 @@ def step(world: World, state: Moments, levers: Levers, measured: Measured) -> Mo
     candidates = levers.tests / 2 * (world.lineages / groups)
     males = jnp.clip(levers.males, 1.0, world.places * world.lineages / groups)
     dams = jnp.asarray(world.lineages / groups, males.dtype)
-    i_f, k_f = selected(pool_size(dams, levers.fraction, candidates), candidates)
     # Drawn at random, sires come from a pool that could fill every place; of them `males` are kept.
     places = world.places * dams
-    i_m, k_m = selected(
-        pool_size(jnp.where(levers.fraction > 0, places, males), levers.fraction, candidates), candidates
-    )
-    i_f, i_m = measured.strength * i_f, measured.strength * i_m
+    needed = jnp.stack([dams, jnp.where(levers.fraction > 0, places, males)])
+    intensity, (k_f, k_m) = selected(pool_size(needed, levers.fraction, candidates), candidates)
+    i_f, i_m = measured.strength * intensity
 
     mean = state.mean + 0.25 * (i_f + i_m) * onto
     shape = _allele_frequencies(state, mean, 0.5 * (k_f + k_m), onto) if world.loci else None
