@@ -167,10 +167,10 @@ FAULTS = (
     ),
     Fault(
         "selection-at-random",
-        "breeders are drawn from the candidates instead of the best taken",
+        "breeders are drawn at random from the candidates",
         "jaxbreed/selection.py",
-        "order = jnp.where(fraction > 0, jnp.where(",
-        "order = jnp.where(fraction >= 0, jnp.where(",
+        "order = jnp.where(fraction > 0, jnp.where((order >= limit) & (order > 0), lucky, 0), order)",
+        "order = jnp.where(order > 0, lucky, 0)",
     ),
     Fault(
         "sexes-selected-together",
