@@ -236,7 +236,7 @@ def main() -> None:
         runs[genome]["cells"] = np.array(samples).swapaxes(0, 1).tolist()
     animals = [animal for animal in ANIMALS if animal.genome in runs]
     note = (
-        f"{len(seeds)} replicates with founders and effects of their own. Yellow line: half of them reach 6 SD; dashed: "
+        f"{len(seeds)} replicates with own founders and effects. Yellow line: half of them reach 6 SD; dashed: "
         "animals that 20 females leave by the preset. * hypothetical in captivity; all heritabilities are hypothetical"
     )
     record = {"seeds": seeds, "goal": GOAL, "runs": runs}
