@@ -30,7 +30,7 @@ SEED, PAIRS, EGGS, LOCI = 2026, 20, 20_000, 2_000
 H2, REPEATABILITY = 0.13, 0.25
 ANIMALS = (500, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000)  # tested in a generation, all clutches together
 SESSIONS = (1, 2, 4, 8, 16)
-EQUAL = (4_000, 8_000, 16_000, 32_000)  # sessions in all at which animals are set against sessions
+EQUAL = (2_000, 4_000, 8_000, 32_000)  # sessions in all at which animals are set against sessions
 PREDICTED = (500, 1_000, 2_000)  # animals tested where prediction is compared
 ARMS: dict[str, dict[str, Any] | None] = {
     "own test": None,
@@ -133,9 +133,10 @@ def draw_equal(axes: Axes, gain: dict[tuple[int, int], np.ndarray]) -> None:
 
 
 def draw_prediction(axes: Axes, arms: dict[str, dict[int, np.ndarray]]) -> None:
-    for (name, of), colour in zip(arms.items(), COLOURS, strict=False):
+    for place, ((name, of), colour) in enumerate(zip(arms.items(), COLOURS, strict=False)):
         mean, low, high = np.array([interval(gains) for gains in of.values()]).T
-        axes.errorbar(list(of), mean, [mean - low, high - mean], color=colour, marker="o", ms=4, capsize=2, label=name)
+        aside = [a + 12 * place for a in of]  # so that bars do not hide each other
+        axes.errorbar(aside, mean, [mean - low, high - mean], color=colour, marker="o", ms=4, capsize=2, label=name)
     axes.set(xlabel="animals tested once in a generation", ylabel="gain (SD)")
     axes.set_title("Prediction added, retrained or not", fontsize=10)
     axes.set_ylim(bottom=0)
