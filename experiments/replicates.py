@@ -60,6 +60,9 @@ class Notebook:
             except ValueError:
                 continue  # the line at which the run was killed
             self.known[asked] = answer
+        if lines:
+            whole = (json.dumps([asked, answer]) + "\n" for asked, answer in self.known.items())
+            self.path.write_text("".join(whole))
 
     def ask(self, question: Sequence[Any], compute: Callable[[], Any]) -> Any:
         """The answer from the notebook, or computed and written into it."""
