@@ -1,7 +1,6 @@
 """What the studies share, and that their committed tables say what their committed numbers are."""
 
 import importlib.util
-import json
 import sys
 from pathlib import Path
 
