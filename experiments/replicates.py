@@ -11,6 +11,8 @@ import numpy as np
 import jaxbreed as jb
 from jaxbreed.build import draw_panel, prepare, run_prepared
 from jaxbreed.founders import Founders
+from jaxbreed.genome import GeneticMap
+from jaxbreed.kernels.walkmap import sub_cell_bits
 
 TEN_SESSION_H2 = 0.4  # of the mean of ten test sessions: 10 x 0.13 / (1 + 9 x 0.25)
 PANEL = 120  # animals, so that the SD of the population they come from is known to 6 %
@@ -19,7 +21,24 @@ NORMAL = 1.959964
 
 def founders_of(table: dict[str, Any], individuals: int = PANEL) -> Founders:
     """Founders from the population of a scenario and its seed: more than breed, to scale the effects by."""
-    return draw_panel(jb.Scenario.model_validate(table), None, individuals)
+    return _apart(draw_panel(jb.Scenario.model_validate(table), None, individuals))
+
+
+def _apart(founders: Founders) -> Founders:
+    """The same with loci that share a place moved to the next one, about 0.01 cM away.
+
+    The tables of a map are as long as there are different places. With as many for every seed, programmes of all seeds
+    are compiled once.
+    """
+    old = founders.map
+    per_morgan = 2.0 ** sub_cell_bits(float(old.length.sum(axis=1).max()))
+    place = np.floor(old.position * per_morgan + 0.5).astype(np.int64)
+    for chromosome in range(old.chromosomes):
+        here = np.flatnonzero(old.chromosome == chromosome)
+        step = np.arange(here.size)
+        place[:, here] = np.maximum.accumulate(place[:, here] - step, axis=1) + step
+    position = np.minimum(place / per_morgan, old.length[:, old.chromosome])
+    return Founders(founders.haplotypes, GeneticMap(old.chromosome, position, old.length), founders.source)
 
 
 def run_from(founders: Founders, table: dict[str, Any]) -> jb.History:
