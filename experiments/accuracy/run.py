@@ -184,6 +184,27 @@ def table_of(
     return "\n".join(lines) + "\n"
 
 
+def collected(runs: list[dict[str, dict[str, float]]]) -> tuple[dict[Any, Any], dict[str, Any], dict[str, Any]]:
+    """Runs of all replicates sorted.
+
+    Returns:
+      Gains by (animals, sessions); gains by arm and animals; accuracy and F by arm and animals. All (replicate,).
+    """
+
+    def values(name: str, key: str = "gain") -> np.ndarray:
+        return np.array([run[name][key] for run in runs if name in run])
+
+    crossed = [tuple(map(int, name.split(" x "))) for name in runs[0] if " x " in name]
+    numbers = list(dict.fromkeys(int(name.split(", ")[0]) for name in runs[0] if ", " in name))
+    gain = {(a, s): values(f"{a} x {s}") for a, s in crossed}
+    arms = {name: {a: values(f"{a}, {name}") for a in numbers} for name in ARMS}
+    others = {
+        name: {a: {key: values(f"{a}, {name}", key) for key in ("accuracy", "inbreeding")} for a in numbers}
+        for name in ARMS
+    }
+    return gain, arms, others
+
+
 def main() -> None:
     quick = quick_asked(__doc__)
     generations, replicates, predicted = (2, 3, 3) if quick else (6, 16, 8)
@@ -200,15 +221,7 @@ def main() -> None:
         runs.append(replicate(seed, tables, notebook))
         print(f"{r + 1} of {replicates} replicates", flush=True)
 
-    def values(name: str, key: str = "gain") -> np.ndarray:
-        return np.array([run[name][key] for run in runs if name in run])
-
-    gain = {(a, s): values(f"{a} x {s}") for a in animals for s in sessions}
-    arms = {name: {a: values(f"{a}, {name}") for a in numbers} for name in ARMS}
-    others = {
-        name: {a: {key: values(f"{a}, {name}", key) for key in ("accuracy", "inbreeding")} for a in numbers}
-        for name in ARMS
-    }
+    gain, arms, others = collected(runs)
     figure = Figure(figsize=(14, 4.6), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     draw_marginal(left, gain)
