@@ -1,6 +1,7 @@
 """What the studies share, and that their committed tables say what their committed numbers are."""
 
 import importlib.util
+import json
 import sys
 from pathlib import Path
 
@@ -50,3 +51,15 @@ def test_notebook_goes_on_after_a_kill(study, tmp_path):
     assert notebook(tmp_path, quick=True).ask(["a", 2], lambda: compute([0.0])) == [3.5]
     second.close()
     assert not list(tmp_path.iterdir())
+
+
+def committed(name):
+    """Results and table of a study."""
+    folder = EXPERIMENTS / name
+    return json.loads((folder / "results.json").read_text()), (folder / "table.md").read_text()
+
+
+def test_table_of_six_sd_says_what_the_numbers_say(study):
+    results, table = committed("six_sd")
+    six = study("six_sd/run")
+    assert six.table_of(results["runs"], six.ANIMALS) == table
