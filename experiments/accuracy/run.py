@@ -1,6 +1,6 @@
 """What knowing better is worth: more animals tested, more sessions of each, or genomic prediction.
 
-    python experiments/accuracy/run.py            # full: 16 replicates (8 with prediction), about 8 minutes
+    python experiments/accuracy/run.py            # full: 12 replicates (6 with prediction), about 8 minutes
     python experiments/accuracy/run.py --quick    # 3 replicates, 2 generations, under 2 minutes
 
 Twenty pairs of a common octopus breed, 6 generations, one trait (h2 of one session 0.13, repeatability 0.25); the best
@@ -207,7 +207,7 @@ def collected(runs: list[dict[str, dict[str, float]]]) -> tuple[dict[Any, Any], 
 
 def main() -> None:
     quick = quick_asked(__doc__)
-    generations, replicates, predicted = (2, 3, 3) if quick else (6, 16, 8)
+    generations, replicates, predicted = (2, 3, 3) if quick else (6, 12, 6)
     animals, sessions, numbers = (
         (ANIMALS[:3:2], SESSIONS[:3], PREDICTED[:1]) if quick else (ANIMALS, SESSIONS, PREDICTED)
     )

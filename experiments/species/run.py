@@ -1,6 +1,6 @@
 """Fifteen years of the same selection in ten species.
 
-    python experiments/species/run.py            # full: 8 replicates, about 8 minutes
+    python experiments/species/run.py            # full: 8 replicates, about 7 minutes
     python experiments/species/run.py --quick    # three species, 2 replicates, 5 years, about 1 minute
 
 Each preset brings its own generation time, clutches, sires, survival, chromosomes, maps, clutch effects and bottleneck.
