@@ -173,6 +173,8 @@ def table_of(
         for name in arms:
             more = "" if name == OWN else say(arms[name][a] - arms[OWN][a])
             rest = [say(others[name][a][key]) for key in ("accuracy", "inbreeding")]
+            if name == TESTED:
+                rest[0] = "-"  # what is kept is the accuracy of the animals' own tests
             lines.append(f"| {a:,} | {name} | {say(arms[name][a])} | {more} | {' | '.join(rest)} |")
     lines += ["", "| paired difference in gain | " + " | ".join(f"{a:,} tested" for a in arms[OWN]) + " |"]
     lines.append("|---" * (len(arms[OWN]) + 1) + "|")
