@@ -1,6 +1,6 @@
 """What knowing better is worth: more animals tested, more sessions of each, or genomic prediction.
 
-    python experiments/accuracy/run.py            # full: 12 replicates (6 with prediction), about 8 minutes
+    python experiments/accuracy/run.py            # full: 12 replicates (6 with prediction), about 7 minutes
     python experiments/accuracy/run.py --quick    # 3 replicates, 2 generations, under 2 minutes
 
 Twenty pairs of a common octopus breed, 6 generations, one trait (h2 of one session 0.13, repeatability 0.25); the best
