@@ -146,7 +146,7 @@ def draw_bars(axes: Axes, runs: dict[str, Any], key: str, label: str, heading: s
         last = [interval(of(runs, name, arm, key)[:, -1]) for name in names]
         mean, low, high = np.array(last, float).T
         place = np.arange(len(names)) + shift
-        what = "tested: 2,400 a generation" if arm == GENERATION else "tested: 600 a year"
+        what = "tested: up to 2,400 a generation" if arm == GENERATION else "tested: 600 a year"
         axes.barh(place, mean, height=0.38, color=colour, label=what)
         axes.errorbar(mean, place, xerr=[mean - low, high - mean], fmt="none", color="black", capsize=2, linewidth=1)
     axes.set_yticks(range(len(names)), [title(name) for name in names], fontsize=8)
