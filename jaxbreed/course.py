@@ -178,7 +178,7 @@ class _Simulated:
         states: list[Moments] = []
 
         def look(population: Population, families: Families) -> None:
-            origin = states[0].mean if states else None
+            origin = states[0].origin if states else None
             states.append(moments_of(self.program, units, population, families, origin))
 
         course = self.course(schedule, look)
