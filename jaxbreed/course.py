@@ -14,9 +14,9 @@ from jaxbreed.clutch import Families
 from jaxbreed.covariance import Real
 from jaxbreed.founders import Founders
 from jaxbreed.levers import check_known, levers_of, tested_in_stages, whole_numbers
+from jaxbreed.moments import Levers, Measured, Moments
 from jaxbreed.population import Population
 from jaxbreed.program import Program
-from jaxbreed.recursion import Levers, Measured, Moments
 from jaxbreed.schedule import Schedule
 from jaxbreed.simulation import first_breeders, first_families, simulate, tests_of
 from jaxbreed.trajectory import Followed, backward, follow, measure_response

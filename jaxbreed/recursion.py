@@ -7,101 +7,19 @@ linkage (Bulmer 1971, Am Nat 105:201; Turelli & Barton 1994, Genetics 138:913); 
 follow the change of allele frequencies.
 """
 
-import dataclasses
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 from jax.scipy.stats import norm
 
-from jaxbreed.covariance import Covariance, Real, linked, outer, scaled, toward
+from jaxbreed.covariance import Real, linked, outer, scaled, toward
+from jaxbreed.moments import Levers, Measured, Moments, World, average_effects, dominance_covariance, value
+from jaxbreed.skew import curvature, passing_now, settled
 
 _LEAST = 1e-12
 _PARTS = ("between", "mixed", "apart", "within")
-
-
-class Moments(NamedTuple):
-    """What is known of the eggs of one generation. Copies of a unit an egg carries: `dosage`.
-
-    A neutral locus of variance 1 among the founders follows the last axis of `neutral`: between, mixed, apart, within.
-    """
-
-    mean: Real  # (block, n), of one gamete
-    between: Covariance  # of the mean dosages of clutches
-    mixed: Covariance  # of full-sib families within clutches
-    apart: Covariance  # mean square of half the difference between mates
-    within: Covariance  # of dosages within full-sib families
-    neutral: Real  # (4,)
-    origin: Real  # (trait,), the mean value of the eggs of generation 0
-
-
-class Levers(NamedTuple):
-    """The breeder's decisions of one generation, as real numbers."""
-
-    weights: Real  # (trait,), per founder phenotypic SD
-    fraction: Real  # (), share of the tested from which breeders are drawn
-    males: Real  # (), different males: in each lineage (within) or altogether (across)
-    family_weight: Real  # (), of a family's mean relative to the deviation from it
-    tests: Real  # (), animals tested of a clutch
-
-
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
-class World:
-    """What does not change from generation to generation. Traits in founder phenotypic SD.
-
-    Attributes:
-      effect: (trait, block, n), of one copy; a of loci with dominance.
-      heterosis: (trait, block, n), what heterozygotes exceed the mean of homozygotes by, d; None unless units are loci
-        with dominance.
-      kept: (2, block, n, n), 1 - 2 r between units on the female and the male map; 0 between blocks.
-      residual: (trait, trait), environmental covariance of a record, at the founders' tameness.
-      passing: (trait, trait), the part of it that tameness scales.
-      gating: (trait, trait), see `jaxbreed.battery.Battery`.
-      ceiling: (trait,), see `jaxbreed.battery.Battery`.
-      clutch: (trait, trait), covariance of what a clutch shares.
-      depression: (trait,), loss of the mean with complete inbreeding, where units are stretches.
-      dominance: (trait, trait), dominance covariance among the founders.
-      sires: mean number of sires of a clutch.
-      share: expected sum of the squared shares of a clutch's sires.
-      lineages: clutches.
-      places: most sires of a clutch.
-      across: whether all clutches compete.
-      closed: whether lineages mate with their own males.
-      loci: whether units are loci with two alleles, all in one block.
-    """
-
-    effect: Real
-    heterosis: Real
-    kept: Real
-    residual: Real
-    passing: Real
-    gating: Real
-    ceiling: Real
-    clutch: Real
-    depression: Real
-    dominance: Real
-    sires: float = dataclasses.field(metadata={"static": True})
-    share: float = dataclasses.field(metadata={"static": True})
-    lineages: int = dataclasses.field(metadata={"static": True})
-    places: int = dataclasses.field(metadata={"static": True})
-    across: bool = dataclasses.field(metadata={"static": True})
-    closed: bool = dataclasses.field(metadata={"static": True})
-    loci: bool = dataclasses.field(metadata={"static": True})
-
-
-class Measured(NamedTuple):
-    """What a simulation tells the theory about one generation; ones and NaN tell it nothing."""
-
-    strength: Real  # (), realised response to the selection / the theory's
-    accuracy: Real  # (), of the index among the candidates; NaN: that of a record
-
-
-def uninformed() -> Measured:
-    """Nothing has been measured."""
-    return Measured(jnp.ones(()), jnp.full((), jnp.nan))
 
 
 def selected(count: Array, candidates: Array) -> tuple[Array, Array]:
@@ -182,11 +100,11 @@ def step(world: World, state: Moments, levers: Levers, measured: Measured) -> Mo
     i_f, i_m = measured.strength * intensity
 
     mean = state.mean + 0.25 * (i_f + i_m) * onto
-    if world.heterosis is not None:
-        # Truncation at x takes i x of z^2 - 1: the squares, of which the skew curves the regression.
+    if world.heterosis is not None or world.gating is not None:
+        # The selected have a mean square of the index of 1 + i^2 - k.
         squares = measured.strength * (intensity**2 - jnp.stack([k_f, k_m])).sum()
         competing = levers.family_weight * families + state.within
-        mean += 0.25 * squares * _curvature(world, state, competing, shown, onto) / spread
+        mean += 0.25 * squares * curvature(world, state, competing, w, shown, onto, spread)
     shape = _allele_frequencies(state, mean, 0.5 * (k_f + k_m), onto) if world.loci else None
 
     # Genes of the breeders of each sex: the finite number of them, their families used unequally.
@@ -198,7 +116,7 @@ def step(world: World, state: Moments, levers: Levers, measured: Measured) -> Mo
         alike = jnp.exp(jnp.minimum(0.5 * (i_f**2 + i_m**2) * t, 4.0)) - 1
         crowding = alike / jnp.maximum(world.lineages * world.sires - 1, 1)
     loss = outer(effect, onto)
-    of_females, of_males = (_settled(world, state, shown * i / spread) for i in (i_f, i_m))
+    of_females, of_males = (settled(world, state, shown * i / spread) for i in (i_f, i_m))
     female = _breeders(of_females, world.across, k_f * loss, of_dams, crowding)
     male = _breeders(of_males, world.across, k_m * loss, of_sires, crowding)
     unlike = 0.25 * (i_f - i_m) ** 2 * loss  # mates of sexes that were selected unequally hard
@@ -218,84 +136,15 @@ def step(world: World, state: Moments, levers: Levers, measured: Measured) -> Mo
     return Moments(mean, parts[0], parts[1], parts[2], parts[3], neutral, state.origin)
 
 
-def inbreeding(state: Moments) -> Real:
-    """Of the eggs, (...,)."""
-    return 1 - state.neutral[..., 2] - state.neutral[..., 3]
-
-
-def value(world: World, state: Moments) -> Real:
-    """Mean value of the eggs, (..., trait); exact where there is no dominance or units are loci."""
-    additive = 2 * (world.effect * state.mean[..., None, :, :]).sum((-2, -1))
-    if world.heterosis is None:
-        return additive - world.depression * inbreeding(state)[..., None]
-    # A dosage of two alleles varies by 2 p q plus twice the covariance of the two, heterozygotes are 2 p q less that.
-    number, p = np.arange(world.effect.shape[-1]), state.mean[..., 0, :]
-    total = (state.between.near + state.mixed.near + state.within.near)[..., 0, number, number]
-    return additive + (world.heterosis[:, 0] * (4 * p * (1 - p) - total)[..., None, :]).sum(-1)
-
-
-def average_effects(world: World, state: Moments) -> Array:
-    """Of one copy of a unit among these eggs, (trait, block, n); a + d (1 - 2 p) under dominance."""
-    if world.heterosis is None:
-        return jnp.asarray(world.effect)
-    return jnp.asarray(world.effect + world.heterosis * (1 - 2 * state.mean))
-
-
-def dominance_covariance(world: World, state: Moments) -> Array:
-    """Of these eggs, were they outbred, (trait, trait)."""
-    if world.heterosis is None:
-        return jnp.asarray(world.dominance)
-    deviation = world.heterosis * 2 * state.mean * (1 - state.mean)
-    return jnp.einsum("tbn,ubn->tu", deviation, deviation)
-
-
 def _tested(world: World, state: Moments) -> tuple[Array, Array]:
     """What a test sees: of a trait's gain a share (trait,), and the environmental covariance of a record."""
     gain = value(world, state) - state.origin
     limited = jnp.isfinite(world.ceiling)
     most = jnp.where(limited, world.ceiling, 1.0)
     slope = jnp.where(limited, jax.nn.sigmoid((most - gain) / (most / 4)), 1.0)
-    scale = jnp.exp(-world.gating @ jnp.clip(gain, -4.0, 4.0))
     # Dominance deviations are no part of what is transmitted: three quarters of them differ between full sibs.
     deviations = (1.0 if world.across else 0.75) * dominance_covariance(world, state)
-    residual = world.residual + deviations + (jnp.outer(scale, scale) - 1) * world.passing
-    return slope, residual
-
-
-def _curvature(world: World, state: Moments, competing: Covariance, shown: Array, onto: Array) -> Array:
-    """Half the second derivative of dosages by the standardised index, times its SD, (block, n).
-
-    Where d > 0 the best of a family are its heterozygotes: a better index tells ever less of the genes it passes on.
-    With M / 2 the covariance of a gamete, the third cumulant of a dosage and twice the index is -2 M (d * M alpha). In
-    closed lineages mates are heterozygous at the same loci, 1 + F times as often as at random: exactly after one
-    generation of full sibs, 4 % and 17 % more after two and three.
-    """
-    heterosis = jnp.einsum("t,tbn->bn", shown, world.heterosis)
-    alike = 1 + inbreeding(state) if world.closed else 1.0
-    return -alike * jnp.einsum("bnm,bm->bn", competing.near, heterosis * onto)
-
-
-def _settled(world: World, state: Moments, pull: Array) -> Moments:
-    """Families after selection for heterozygotes, which draws their frequencies together.
-
-    In a family of dosage X the effect of a copy is a + d (1 - X): selection of i shifts X by i / SD times the variance
-    within times that, so that deviations of families shrink by i / SD times the variance within times d. They do by
-    half: a parent that segregates has no deviation of its own; in closed lineages its mate has the less, about by
-    (1 - F) / (1 + F).
-
-    Args:
-      world: what is fixed.
-      state: the eggs.
-      pull: (trait,), weights times i / SD.
-    """
-    if world.heterosis is None:
-        return state
-    number = np.arange(world.effect.shape[-1])
-    shrunk = jnp.einsum("t,tbn->bn", pull, world.heterosis) * state.within.near[:, number, number]
-    f = inbreeding(state)
-    alike = (1 - f) / (1 + f) if world.closed else 1.0
-    factor = jnp.clip(1 - 0.5 * alike * shrunk, 0.0, 1.5)
-    return state._replace(between=scaled(state.between, factor), mixed=scaled(state.mixed, factor))
+    return slope, world.residual + deviations + passing_now(world, gain) - world.passing
 
 
 class _Breeders(NamedTuple):

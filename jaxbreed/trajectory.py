@@ -10,19 +10,18 @@ import numpy.typing as npt
 from jax import Array, lax
 
 from jaxbreed.covariance import Real, of_traits
-from jaxbreed.recursion import (
+from jaxbreed.moments import (
     Levers,
     Measured,
     Moments,
     World,
     average_effects,
-    concentration,
     dominance_covariance,
     inbreeding,
-    step,
     uninformed,
     value,
 )
+from jaxbreed.recursion import concentration, step
 
 Floats = npt.NDArray[np.float64]
 

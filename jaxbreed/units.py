@@ -9,9 +9,9 @@ import numpy.typing as npt
 from jaxbreed.clutch import Families, cumulative_shares
 from jaxbreed.covariance import Covariance
 from jaxbreed.linkage import Intervals
+from jaxbreed.moments import Moments, World, value
 from jaxbreed.population import Population
 from jaxbreed.program import Program
-from jaxbreed.recursion import Moments, World, value
 
 Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
@@ -82,7 +82,7 @@ def build_units(program: Program, frequency: Floats) -> Units:
         kept=kept,
         residual=permanent + passing,
         passing=passing,
-        gating=np.zeros((len(sd), len(sd))) if battery is None else np.array(battery.gating),
+        gating=None if battery is None or not np.any(battery.gating) else np.array(battery.gating),
         ceiling=np.full(len(sd), np.inf) if battery is None else np.array(battery.ceiling),
         clutch=np.zeros((len(sd), len(sd))) if traits.clutch is None else np.asarray(traits.clutch) / np.outer(sd, sd),
         depression=depression,

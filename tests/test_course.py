@@ -12,7 +12,8 @@ import jaxbreed.units as units_module
 from jaxbreed import covariance
 from jaxbreed.covariance import of_traits
 from jaxbreed.levers import levers_of, whole_numbers
-from jaxbreed.recursion import Measured, selected, value
+from jaxbreed.moments import Measured, value
+from jaxbreed.recursion import selected
 from jaxbreed.trajectory import follow
 from jaxbreed.units import build_units, moments_of
 
