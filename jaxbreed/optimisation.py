@@ -1,6 +1,7 @@
 """Search for the best schedule: gradients of simulated programmes, an optax optimiser, limits, checkpoints."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
@@ -13,16 +14,17 @@ import optax
 from jax import Array
 
 from jaxbreed.checkpoint import State, read_checkpoint, write_checkpoint
-from jaxbreed.course import Course, expected_course, simulate_course
+from jaxbreed.course import Course, expected_courses, simulate_course
 from jaxbreed.founders import Founders
 from jaxbreed.limits import Limit, penalty, update
 from jaxbreed.objectives import Objective
-from jaxbreed.pgpe import perturbation_gradient
+from jaxbreed.pgpe import linear_control, perturbation_gradient
 from jaxbreed.program import Program
 from jaxbreed.schedule import Schedule
 from jaxbreed.space import Space, Theta
 
 Gradient = Literal["costate", "theory", "pgpe"]
+Control = bool | Literal["costate"]
 Floats = npt.NDArray[np.float64]
 _WINDOW = 5
 """Steps between two moves of the multipliers."""
@@ -98,7 +100,7 @@ def optimize(
     limits: Sequence[Limit] = (),
     sigma: float | dict[str, float] = 0.05,
     pairs: int = 4,
-    control: bool = True,
+    control: Control = True,
     callback: Callable[[Step], bool | None] | None = None,
     checkpoint: str | Path | None = None,
     resume: bool = False,
@@ -124,7 +126,8 @@ def optimize(
       limits: to be kept, by an augmented Lagrangian whose multipliers move every 5 steps.
       sigma: of pgpe's perturbations, in units of a lever's box; by lever, if not the same for all.
       pairs: of pgpe's perturbations.
-      control: whether pgpe uses the theory's gradient as a control variate.
+      control: of pgpe, the control variate: True for the theory, "costate" for the costate gradient of one more
+        simulation with a fitted coefficient, False for none.
       callback: called after each step; the search stops when it returns True.
       checkpoint: file that is written after every step, before the callback; None for none.
       resume: go on from that file; the end is the same to the bit as that of one search without a break.
@@ -167,10 +170,12 @@ def courses_of(program: Program, founders: Founders, replicates: int, *, shared_
             program, founders, schedule, replicates=replicates, seed=seed, shared_founders=shared_founders
         )
 
+    @functools.lru_cache(maxsize=1)
+    def theory(seed: int) -> Callable[[Schedule], Course]:
+        return expected_courses(program, founders, replicates=replicates, seed=seed, shared_founders=shared_founders)
+
     def expected(schedule: Schedule, seed: int) -> Course:
-        return expected_course(
-            program, founders, schedule, replicates=replicates, seed=seed, shared_founders=shared_founders
-        )
+        return theory(seed)(schedule)
 
     return Courses(simulated, expected)
 
@@ -188,7 +193,7 @@ def optimize_course(
     limits: Sequence[Limit] = (),
     sigma: float | dict[str, float] = 0.05,
     pairs: int = 4,
-    control: bool = True,
+    control: Control = True,
     callback: Callable[[Step], bool | None] | None = None,
     checkpoint: str | Path | None = None,
     resume: bool = False,
@@ -197,6 +202,8 @@ def optimize_course(
     """`optimize` of any functions that give a course; see there."""
     if gradient not in get_args(Gradient):
         raise ValueError(f"gradient is {gradient}; it must be one of {', '.join(get_args(Gradient))}")
+    if control not in (True, False, "costate"):
+        raise ValueError(f'control is {control}; it must be True, False or "costate"')
     if steps < 1 or pairs < 1:
         raise ValueError(f"steps is {steps} and pairs {pairs}; both must be at least 1")
     names = [lever.name for lever in space.levers]
@@ -267,13 +274,15 @@ class _Search:
     limits: tuple[Limit, ...]
     sigma: dict[str, float]
     pairs: int
-    control: bool
+    control: Control
 
     def step(self, state: State, optimizer: optax.GradientTransformation) -> Step:
         """One step, which changes the state."""
         seed = derived_seed(self.seed, state.step)
-        of = self._sampled if self.gradient == "pgpe" else self._differentiated
-        sample = of(state, seed)
+        if self.gradient == "pgpe":
+            sample = self._sampled(state, seed)
+        else:
+            sample = self._differentiated(state, seed, simulated=self.gradient == "costate")
         norm = float(np.linalg.norm(_flat(sample.gradient)))
         if not np.isfinite(norm):
             raise RuntimeError(f"the gradient of step {state.step + 1} is not finite")
@@ -309,9 +318,7 @@ class _Search:
             less += penalty(e, float(multiplier), float(stiffness))
         return value - less, (value, excess)
 
-    def _differentiated(self, state: State, seed: int) -> _Sample:
-        simulated = self.gradient == "costate"
-
+    def _differentiated(self, state: State, seed: int, simulated: bool) -> _Sample:
         def worth(theta: Theta) -> tuple[Array, tuple[Array, Array, Array]]:
             schedule = self.space.schedule(theta)
             # Theory has no luck, but for which founders there are: always the same.
@@ -339,13 +346,20 @@ class _Search:
         def by_theory(theta: Theta) -> Array:
             return self._worth(self.courses.expected(self.space.schedule(theta), self.seed), state)[0]
 
+        control: Callable[[Any], Any] | None = by_theory if self.control else None
+        if self.control == "costate":
+            # From a seed of its own: what it shares with the pairs would bias them.
+            costate = self._differentiated(state, derived_seed(seed, 1), simulated=True)
+            control = linear_control(state.theta, costate.gradient)
+            eggs += costate.eggs
         gradient = perturbation_gradient(
             value,
             state.theta,
             {name: np.full(x.shape, self.sigma[name]) for name, x in state.theta.items()},
             self.pairs,
             seed,
-            control=by_theory if self.control else None,
+            control=control,
+            fitted=self.control == "costate",
         )
         return _Sample(gradient, float(np.mean(values)), float(np.mean(worths)), np.mean(excesses, axis=0), eggs)
 
