@@ -25,13 +25,13 @@ def state_of(lineage: Lineage, dam, sire):
 
 
 def varies(lineage: Lineage, state, angle):
-    """Whether the index differs between eggs; where it does not, nothing is gained, and small changes gain nothing."""
+    """Whether the index differs between eggs."""
     alpha = np.array([np.cos(angle), np.sin(angle)]) @ np.array(lineage.effect)
     return alpha @ state[2:6].reshape(2, 2) @ alpha > 1e-12
 
 
-def step(lineage: Lineage, state, angle, strength, alive=True):
-    """The state of the eggs of the best dam and the best sire, if there is anything to choose."""
+def step(lineage: Lineage, state, angle, strength):
+    """The state of the eggs of the best dam and the best sire."""
     mean, within, apart = state[:2], state[2:6].reshape(2, 2), state[6:].reshape(2, 2)
     number = lineage.each
     intensity = -norm.ppf((1 - 0.375) / (number + 0.25))  # Blom's score of the best
@@ -39,7 +39,7 @@ def step(lineage: Lineage, state, angle, strength, alive=True):
     lost = norm.pdf(norm.ppf(share)) / share
     lost *= lost + norm.ppf(share)
     alpha = np.array([np.cos(angle), np.sin(angle)]) @ np.array(lineage.effect)
-    toward = within @ alpha / np.sqrt(alpha @ within @ alpha) if alive else 0 * alpha
+    toward = within @ alpha / np.sqrt(alpha @ within @ alpha)
     after = mean + 0.5 * strength * intensity * toward
     kept = np.array([[1.0, 1 - 2 * lineage.recombination], [1 - 2 * lineage.recombination, 1.0]])
     next_within, next_apart = 0.5 * kept * (within + apart), 0.5 * (within - lost * np.outer(toward, toward))
@@ -60,7 +60,7 @@ def gain_of_theory(lineage: Lineage, angles):
     """Final gain of the recursion from the founders' own eggs."""
     state = origin = state_of(lineage, *lineage.founders)
     for angle in angles:
-        state = step(lineage, state, angle, 1.0, varies(lineage, state, angle))
+        state = step(lineage, state, angle, 1.0)
     return gain(lineage, state, origin)
 
 
@@ -73,7 +73,7 @@ def differences(function, at):
 def measured_strength(lineage: Lineage, now, then, angle):
     """Real response along the index over that of the theory, between its bounds."""
     alpha = np.array([np.cos(angle), np.sin(angle)]) @ np.array(lineage.effect)
-    there = (step(lineage, now, angle, 1.0, varies(lineage, now, angle)) - now)[:2] @ alpha
+    there = (step(lineage, now, angle, 1.0) - now)[:2] @ alpha
     return np.clip((then - now)[:2] @ alpha / there, 0.1, 2.0) if there > 0 else 1.0
 
 
@@ -91,11 +91,10 @@ def costate(lineage: Lineage, pairs, angles, utility):
     strengths = [measured_strength(lineage, *states[g : g + 2], angles[g]) for g in range(len(angles))]
     gradient = np.zeros(len(angles))
     for g, angle in enumerate(angles):
-        alive = varies(lineage, states[g], angle)
-        sides = [step(lineage, states[g], angle + d, strengths[g], alive) for d in (STEP, -STEP)]
+        sides = [step(lineage, states[g], angle + d, strengths[g]) for d in (STEP, -STEP)]
         moved = (sides[0] - sides[1]) / (2 * STEP)
         for later in range(g + 1, len(angles)):
-            real, then = states[later], (angles[later], strengths[later], varies(lineage, states[later], angles[later]))
+            real, then = states[later], (angles[later], strengths[later])
             sides = [step(lineage, real + d * moved, *then) for d in (STEP, -STEP)]
             moved = (sides[0] - sides[1]) / (2 * STEP)
         gradient[g] = slope @ (2 * np.array(lineage.effect) @ moved[:2])
@@ -103,10 +102,17 @@ def costate(lineage: Lineage, pairs, angles, utility):
 
 
 def expected_costate(lineage: Lineage, angles, utility):
-    """Its mean over all trajectories of two rounds, each with its chance."""
-    total, seen = np.zeros(2), {}
+    """Its mean over all trajectories of two rounds, each with its chance, and the chance of what is left out.
+
+    Left out is where the parents of the second round have no variance in the index: the response goes with its root,
+    which has no derivative there.
+    """
+    total, seen, left_out = np.zeros(2), {}, 0.0
     first = lineage.pairs(*lineage.founders, angles[0])
     for dam, sire in np.argwhere(first > 0):
+        if not varies(lineage, state_of(lineage, dam, sire), angles[1]):
+            left_out += first[dam, sire]
+            continue
         best = lineage.best(lineage.families[dam, sire], angles[1])
         for mother, father in itertools.product(np.flatnonzero(best > 0), repeat=2):
             # Which parent a haplotype came from, and who is dam and who sire, changes nothing.
@@ -115,7 +121,7 @@ def expected_costate(lineage: Lineage, angles, utility):
                 pairs = [lineage.founders, (dam, sire), (mother, father)]
                 seen[key] = costate(lineage, pairs, angles, utility)
             total += first[dam, sire] * best[mother] * best[father] * seen[key]
-    return total
+    return total / (1 - left_out), left_out
 
 
 def _unordered(genome):
