@@ -2,7 +2,7 @@
 
     python experiments/gradients/mapping.py     # about three minutes on two cores
 
-Four lineages of 240 eggs, 48 loci, three rounds; the start weighs nearly the first trait alone, the objective wants both.
+Four lineages of 240 eggs, 48 loci, three rounds; the start weighs the first trait nearly alone, the objective both.
 Every search is judged on 96 replicates that none has seen, the same for all: differences are paired.
 """
 
