@@ -106,7 +106,7 @@ def optimize(
       sigma: of pgpe's perturbations, in units of a lever's box; by lever, if not the same for all.
       pairs: of pgpe's perturbations.
       control: of pgpe, the control variate: True for the theory, "costate" for the costate gradient of one more
-        simulation with a fitted coefficient, False for none.
+        simulation, False for none.
       callback: called after each step; the search stops when it returns True.
       checkpoint: file that is written after every step, before the callback; None for none.
       resume: go on from that file; the end is the same to the bit as that of one search without a break.

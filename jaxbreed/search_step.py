@@ -187,7 +187,6 @@ class Search:
             self.pairs,
             seed,
             control=control,
-            fitted=self.control == "costate",
         )
         return _Sample(gradient, float(np.mean(values)), float(np.mean(worths)), np.mean(excesses, axis=0), eggs)
 

@@ -1,11 +1,13 @@
 """Space mapping against gradient steps: how far each comes, and from how many eggs.
 
     python experiments/gradients/mapping.py     # about three minutes on two cores
+    python experiments/gradients/mapping.py --seeds 2     # one search of each kind; the others stay
 
 Four lineages of 240 eggs, 48 loci, three rounds; the start weighs the first trait nearly alone, the objective both.
 Every search is judged on 96 replicates that none has seen, the same for all: differences are paired.
 """
 
+import argparse
 import json
 import sys
 import time
@@ -32,6 +34,9 @@ def worth(course: jb.Course) -> Array:
 def main() -> None:
     from machine import machine
 
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", nargs="*", type=int, default=SEEDS, help="of the searches")
+    seeds = parser.parse_args().seeds
     jb.use_cores()
     genetic_map = jb.GeneticMap.uniform(chromosomes=6, loci=48, length_morgan=0.5)
     settings = jb.Settings(lineages=4, eggs=(240, 240), sires=(2, 2), scope="across")
@@ -46,8 +51,11 @@ def main() -> None:
         runs = [jb.simulate_course(program, founders, schedule, replicates=12, seed=1000 + k) for k in range(8)]
         return jb.Course(*(np.concatenate([np.asarray(x) for x in parts]) for parts in zip(*runs, strict=True)))
 
-    result: dict[str, Any] = {"machine": machine(), "start": estimate(worth, judge(space.start)), "rows": []}
-    for seed in SEEDS:
+    path = HERE / "mapping.json"
+    known = json.loads(path.read_text())["rows"] if path.exists() else []
+    result: dict[str, Any] = {"machine": machine(), "start": estimate(worth, judge(space.start))}
+    result["rows"] = [row for row in known if row["seed"] not in seeds]
+    for seed in seeds:
         began = time.perf_counter()
         mapped = jb.optimize_by_mapping(program, founders, worth, space, replicates=REPLICATES, seed=seed)
         seconds, found = time.perf_counter() - began, judge(mapped.schedule)
@@ -66,7 +74,7 @@ def main() -> None:
             }
         result["rows"].append(row)
         print(json.dumps(row), flush=True)
-        (HERE / "mapping.json").write_text(json.dumps(result, indent=1) + "\n")
+        path.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":
