@@ -14,9 +14,9 @@ from jaxbreed.clutch import Families
 from jaxbreed.covariance import Real
 from jaxbreed.founders import Founders
 from jaxbreed.levers import check_known, levers_of, tested_in_stages, whole_numbers
+from jaxbreed.moments import Levers, Measured, Moments
 from jaxbreed.population import Population
 from jaxbreed.program import Program
-from jaxbreed.recursion import Levers, Measured, Moments
 from jaxbreed.schedule import Schedule
 from jaxbreed.simulation import first_breeders, first_families, simulate
 from jaxbreed.trajectory import Followed, backward, follow, measure_response
@@ -216,7 +216,7 @@ class _Simulated:
         states: list[Moments] = []
 
         def look(population: Population, families: Families) -> None:
-            origin = states[0].mean if states else None
+            origin = states[0].origin if states else None
             states.append(moments_of(self.program, units, population, families, origin))
 
         course = self.course(schedule, look)
