@@ -1,4 +1,4 @@
-"""The command line: run a scenario, compare policies, search for a schedule, list presets, look at this machine."""
+"""The command line: run, compare, optimise, trace a front, list presets, verify this machine."""
 
 import sys
 from collections.abc import Iterator
@@ -96,13 +96,17 @@ def _check_output(output: Path, force: bool, *inputs: Path) -> None:
 
 
 @contextmanager
-def _stopping(output: Path, what: str) -> Iterator[None]:
+def _stopping(output: Path | None, what: str) -> Iterator[None]:
     """Ends with one sentence on what is left when Ctrl-C is pressed."""
-    written_before = output.stat().st_mtime_ns if output.exists() else None
+
+    def stamp() -> int | None:
+        return output.stat().st_mtime_ns if output is not None and output.exists() else None
+
+    written_before = stamp()
     try:
         yield
     except KeyboardInterrupt:
-        written = output.stat().st_mtime_ns if output.exists() else None
+        written = stamp()
         kept = "nothing was written" if written == written_before else f"{output} holds the {what} so far"
         typer.echo(f"jaxbreed: stopped; {kept}", err=True)
         raise typer.Exit(STOPPED) from None
@@ -220,6 +224,39 @@ def optimize(
 
 
 @app.command()
+def front(
+    scenario: ScenarioFile,
+    output: OutputFile,
+    traits: Annotated[
+        str | None, typer.Option(help="Two traits, by comma; left out: the first two.", show_default=False)
+    ] = None,
+    points: Annotated[int, typer.Option(help="Points of the front.")] = 15,
+    constant: Annotated[int, typer.Option(help="Points of constant weights beside it.")] = 5,
+    method: Annotated[str, typer.Option(help="chebyshev or epsilon.")] = "chebyshev",
+    force: Force = False,
+    seed: Seed = None,
+    replicates: Replicates = None,
+    cores: Cores = None,
+    quiet: Quiet = False,
+) -> None:
+    """Trace what two traits can gain together: a Pareto front by theory, each point simulated."""
+    with _plain_errors():
+        from jaxbreed.build import check
+        from jaxbreed.cores import require_devices, use_cores
+        from jaxbreed.front_command import check_front, front_and_report
+        from jaxbreed.scenario import read_scenario
+
+        loaded = read_scenario(scenario, seed=seed, replicates=replicates)
+        use_cores(cores)
+        require_devices()
+        check(loaded.scenario)
+        numbers = check_front(loaded.scenario, traits, points, constant, method)
+        _check_output(output, force, scenario)
+        with _stopping(output, "points"):
+            front_and_report(loaded, numbers, points, constant, method, output, _console(), quiet)
+
+
+@app.command()
 def species(name: Annotated[str | None, typer.Argument(help="Show one species with its sources.")] = None) -> None:
     """List the species presets, or show one with the source of every number."""
     with _plain_errors():
@@ -239,6 +276,41 @@ def assays(name: Annotated[str | None, typer.Argument(help="Show one assay with 
         from jaxbreed.listing import show_all_assays, show_assay
 
         show_all_assays(Console()) if name is None else show_assay(Console(), name)
+
+
+@app.command()
+def verify(
+    full: Annotated[bool, typer.Option("--full", help="Clutches of full size: minutes instead of seconds.")] = False,
+    only: Annotated[
+        str | None, typer.Option(help="Checks, by comma: V1,V11. Left out: all.", show_default=False)
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 1,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Report (.json, .csv, .h5); a figure (.png) beside it.", show_default=False
+        ),
+    ] = None,
+    force: Force = False,
+    cores: Cores = None,
+    quiet: Quiet = False,
+) -> None:
+    """Hold this machine against the laws of meiosis, inheritance and selection. Exit code 1 if one does not hold."""
+    with _plain_errors():
+        from jaxbreed.cores import require_devices, use_cores
+        from jaxbreed.verification.file import check_ending
+        from jaxbreed.verification.registry import Effort, choose
+        from jaxbreed.verify_command import verify_and_report
+
+        if output is not None:
+            check_ending(output)
+            _check_output(output, force)
+        use_cores(cores)
+        require_devices()
+        with _stopping(output, "rows"):
+            good = verify_and_report(choose(only), Effort(full, seed), output, _console(), quiet).good
+    if not good:
+        raise typer.Exit(FAILED)
 
 
 @app.command()

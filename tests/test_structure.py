@@ -18,7 +18,18 @@ LAYERS = (
     {"kernels", "genome", "species", "schedule", "cores", "linkage", "interrupt", "battery", "stages", "sites"},
     {"tables", "assays"},
     {"theory", "index", "twostage", "accuracy", "costs", "aims", "scenario_tables"},
-    {"founders", "traits", "pedigree", "relationship", "reml", "prediction", "coancestry", "contributions", "mapfile"},
+    {
+        "founders",
+        "traits",
+        "pedigree",
+        "relationship",
+        "reml",
+        "prediction",
+        "coancestry",
+        "contributions",
+        "mapfile",
+        "covariance",
+    },
     {"effects", "genetic_load", "dominance", "policies", "sentences"},
     {"columns"},
     {"markers"},
@@ -26,7 +37,9 @@ LAYERS = (
     {"vcf"},
     {"vcf_writer", "founderfile"},
     {"population", "variance", "statistics", "budget"},
-    {"clutch", "selection", "recursion"},
+    {"clutch", "selection", "moments"},
+    {"skew"},
+    {"recursion"},
     {"units", "trajectory", "levers"},
     {"testing", "candidates", "merit"},
     {"genomics"},
@@ -39,15 +52,19 @@ LAYERS = (
     {"simulation", "results", "summary"},
     {"panel", "rules"},
     {"course"},
+    {"judging", "named_traits"},
     {"objectives", "limits", "space"},
     {"targets", "checkpoint", "theory_search"},
+    {"search_step"},
     {"optimisation"},
-    {"build", "figure", "progress", "doctor", "listing"},
-    {"plan", "optimisation_report"},
-    {"optimize_command"},
+    {"front", "space_mapping", "build", "figure", "progress", "doctor", "listing"},
+    {"plan", "optimisation_report", "front_report"},
+    {"optimize_command", "front_command"},
     {"comparison"},
     {"arms", "comparison_file", "comparison_figure", "comparison_table"},
     {"compare_command"},
+    {"verification"},
+    {"verify_command"},
     {"cli"},
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
@@ -64,6 +81,11 @@ def test_arrows_go_one_way(path):
     assert path.stem in LEVEL, f"{path.stem} has no place in the layers"
     for name in imports(path):
         assert LEVEL[name] <= LEVEL[path.stem], f"{path.stem} imports {name}"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "jaxbreed" / "verification").glob("*.py")), ids=lambda path: path.stem)
+def test_verification_looks_down(path):
+    assert all(LEVEL[name] <= LEVEL["verification"] for name in imports(path)), path.name
 
 
 def test_kernels_know_no_breeding():
