@@ -16,6 +16,8 @@ from jaxbreed.space import Space
 from jaxbreed.theory_search import pareto_front
 
 Floats = npt.NDArray[np.float64]
+_BETWEEN = 4
+"""Steps of theory from one simulated point of constant weights to the next: their curve bends more than points show."""
 
 
 class Point(NamedTuple):
@@ -23,7 +25,7 @@ class Point(NamedTuple):
 
     schedule: Schedule
     expected: Floats  # (trait,), final gain by theory, founder phenotypic SD
-    course: Course | None  # None: not simulated yet
+    course: Course | None  # None: not simulated, or not yet
 
     @property
     def gain(self) -> Floats:
@@ -40,7 +42,7 @@ class TracedFront:
       traits: numbers of the two traits.
       points: of the front, from the best of the first trait to the best of the second.
       constant: the schedule the space starts from, with weights that stay the same in every generation, turned from
-        the first trait alone to the second alone.
+        the first trait alone to the second alone; every fourth is simulated.
     """
 
     traits: tuple[int, int]
@@ -68,7 +70,7 @@ def trace_front(
       space: of schedules.
       traits: numbers of the two.
       points: of the front.
-      constant: points of constant weights.
+      constant: points of constant weights to be simulated.
       method: see `pareto_front`.
       limits: that every point of the front must keep by theory.
       seed: of all simulations: differences between points are paired.
@@ -86,7 +88,7 @@ def trace_front(
     """
     if constant < 2:
         raise ValueError(f"constant is {constant}; constant weights need at least their two ends")
-    steps = 2 * points + constant
+    steps, places = 2 * points + constant, _BETWEEN * (constant - 1) + 1
 
     def expected(schedule: Schedule) -> Course:
         return courses.expected(schedule, seed)
@@ -107,7 +109,7 @@ def trace_front(
         progress=lambda done: tell(None, done),
     )
     schedules = [space.schedule(theta) for theta in found.theta]
-    turned = [_constant(space.start, traits, angle) for angle in np.linspace(0, np.pi / 2, constant)]
+    turned = [_constant(space.start, traits, angle) for angle in np.linspace(0, np.pi / 2, places)]
     front = TracedFront(
         traits,
         tuple(Point(schedule, _final(expected(schedule)), None) for schedule in schedules),
@@ -122,7 +124,9 @@ def trace_front(
 
 def _simulated(front: TracedFront, number: int, courses: Courses, seed: int) -> TracedFront:
     """The front with one more of its points simulated, those of constant weights last."""
-    line, at = ("points", number) if number < len(front.points) else ("constant", number - len(front.points))
+    line, at = "points", number
+    if number >= len(front.points):
+        line, at = "constant", _BETWEEN * (number - len(front.points))
     points = list(getattr(front, line))
     points[at] = points[at]._replace(course=courses.simulated(points[at].schedule, seed))
     return dataclasses.replace(front, **{line: tuple(points)})

@@ -29,14 +29,14 @@ def front_table(front: TracedFront, traits: tuple[str, ...]) -> Table:
     for heading in ("point", *(f"{name}, {how}" for name in names for how in ("theory", "simulated")), "F"):
         table.add_column(heading, justify="left" if heading == "point" else "right")
     for line, points in (("front", front.points), ("constant", front.constant)):
-        for number, point in enumerate(points, start=1):
+        for number, point in enumerate((point for point in points if point.course is not None), start=1):
             cells = []
             for trait in front.traits:
                 gain = point.gain[:, trait]
                 error = f" ({gain.std(ddof=1) / len(gain) ** 0.5:.2f})" if len(gain) > 1 else ""
                 cells += [f"{point.expected[trait]:.2f}", f"{gain.mean():.2f}{error}"]
-            assert point.course is not None
-            table.add_row(f"{line} {number}", *cells, f"{np.asarray(point.course.inbreeding)[:, -1].mean():.3f}")
+            inbreeding = np.asarray(point.course.inbreeding)[:, -1].mean() if point.course else np.nan
+            table.add_row(f"{line} {number}", *cells, f"{inbreeding:.3f}")
     return table
 
 
