@@ -229,7 +229,7 @@ def draw(rows: list[dict[str, Any]]) -> Figure:
     right.axvspan(0.8, 1.25, color="0.92", zorder=0)
     left.set_yticks(range(len(rows)), [f"{r['name']}" for r in rows])
     left.invert_yaxis()
-    left.set_xlim(0.5, 1.02)
+    left.set_xlim(min(0.5, *(r[n]["cosine"] - 0.05 for r in rows for n in ("costate", "theory", "calibrated"))), 1.02)
     right.set_xscale("log")
     right.set_xticks([0.5, 0.8, 1.0, 1.25, 2.0], ["0.5", "0.8", "1", "1.25", "2"])
     right.minorticks_off()
