@@ -76,7 +76,7 @@ class Problem:
 
     @cached_property
     def start(self) -> Schedule:
-        """Smith and Hazel's index at the projected final means; all males, families as they are, tests in equal parts."""
+        """Smith and Hazel's index at the projected final means, and nothing else: all males, tests in equal parts."""
         return self.constant(_index_at_final_means(self))
 
     def constant(self, weights: npt.ArrayLike) -> Schedule:
