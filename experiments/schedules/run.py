@@ -108,10 +108,7 @@ def main() -> None:
     panels = Panels(size.search, size.choice, size.all)
     results = {case.name: compare(case, panels, size, parts) for case in (CASES[:1] if quick else CASES)}
     record = {"jaxbreed": jb.__version__, "seed": SEED, "margin": MARGIN, "size": size._asdict(), "cases": results}
-    note = (
-        f"{size.all} panels with founders and effects of their own ({size.others} for some arms), 8 replicates each; "
-        "bars: 95 % interval of the mean paired difference. Hypothetical"
-    )
+    note = f"{size.all} panels ({size.others} for some arms), 8 replicates each; bars: 95 % intervals. Hypothetical"
     publish(HERE, quick, record, table(results, MARGIN), draw(results, MARGIN), note)
 
 
