@@ -1,4 +1,4 @@
-"""The command line: run a scenario, compare policies, search for a schedule, list presets, look at this machine."""
+"""The command line: run a scenario, compare policies, search for a schedule, list presets, verify this machine."""
 
 import sys
 from collections.abc import Iterator
@@ -96,13 +96,17 @@ def _check_output(output: Path, force: bool, *inputs: Path) -> None:
 
 
 @contextmanager
-def _stopping(output: Path, what: str) -> Iterator[None]:
+def _stopping(output: Path | None, what: str) -> Iterator[None]:
     """Ends with one sentence on what is left when Ctrl-C is pressed."""
-    written_before = output.stat().st_mtime_ns if output.exists() else None
+
+    def stamp() -> int | None:
+        return output.stat().st_mtime_ns if output is not None and output.exists() else None
+
+    written_before = stamp()
     try:
         yield
     except KeyboardInterrupt:
-        written = output.stat().st_mtime_ns if output.exists() else None
+        written = stamp()
         kept = "nothing was written" if written == written_before else f"{output} holds the {what} so far"
         typer.echo(f"jaxbreed: stopped; {kept}", err=True)
         raise typer.Exit(STOPPED) from None
@@ -239,6 +243,41 @@ def assays(name: Annotated[str | None, typer.Argument(help="Show one assay with 
         from jaxbreed.listing import show_all_assays, show_assay
 
         show_all_assays(Console()) if name is None else show_assay(Console(), name)
+
+
+@app.command()
+def verify(
+    full: Annotated[bool, typer.Option("--full", help="Clutches of full size: minutes instead of seconds.")] = False,
+    only: Annotated[
+        str | None, typer.Option(help="Checks, by comma: V1,V11. Left out: all.", show_default=False)
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 1,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Report (.json, .csv, .h5); a figure (.png) beside it.", show_default=False
+        ),
+    ] = None,
+    force: Force = False,
+    cores: Cores = None,
+    quiet: Quiet = False,
+) -> None:
+    """Hold this machine against the laws of meiosis, inheritance and selection. Exit code 1 if one does not hold."""
+    with _plain_errors():
+        from jaxbreed.cores import require_devices, use_cores
+        from jaxbreed.verification.file import check_ending
+        from jaxbreed.verification.registry import Effort, choose
+        from jaxbreed.verify_command import verify_and_report
+
+        if output is not None:
+            check_ending(output)
+            _check_output(output, force)
+        use_cores(cores)
+        require_devices()
+        with _stopping(output, "rows"):
+            good = verify_and_report(choose(only), Effort(full, seed), output, _console(), quiet).good
+    if not good:
+        raise typer.Exit(FAILED)
 
 
 @app.command()

@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from jaxbreed.clutch import Families
+from jaxbreed.covariance import Real
 from jaxbreed.founders import Founders
 from jaxbreed.levers import check_known, levers_of, tested_in_stages, whole_numbers
 from jaxbreed.population import Population
 from jaxbreed.program import Program
-from jaxbreed.recursion import Levers, Measured, Moments, Real
+from jaxbreed.recursion import Levers, Measured, Moments
 from jaxbreed.schedule import Schedule
 from jaxbreed.simulation import first_breeders, first_families, simulate, tests_of
 from jaxbreed.trajectory import Followed, backward, follow, measure_response
@@ -181,7 +182,7 @@ class _Simulated:
             states.append(moments_of(self.program, units, population, families, origin))
 
         course = self.course(schedule, look)
-        path = Moments(*(np.stack(part) for part in zip(*states, strict=True)))
+        path = jax.tree.map(lambda *parts: np.stack(parts), *states)
         levers = levers_of(self.program, schedule)
         with jax.enable_x64(True):
             measured = measure_response(units.world, path, levers, self.program.settings.prediction is not None)

@@ -1,9 +1,10 @@
 """The theory of one generation: what selection, linkage and drift do to means, covariances and inbreeding.
 
 Everything is differentiable and meant for double precision (`jax.enable_x64`). A population is described by the genes
-it carries in `units`: single loci, or stretches of chromosome with one unit for each trait. Means and covariances of
-units follow the Gaussian (infinitesimal) model with linkage (Bulmer 1971, Am Nat 105:201; Turelli & Barton 1994,
-Genetics 138:913); where units are loci, variances also follow the change of allele frequencies.
+it carries in `units`, which lie in blocks: single loci in one block, or stretches of chromosome with one unit for each
+trait, a block for each chromosome. Means and covariances of units follow the Gaussian (infinitesimal) model with
+linkage (Bulmer 1971, Am Nat 105:201; Turelli & Barton 1994, Genetics 138:913); where units are loci, variances also
+follow the change of allele frequencies.
 """
 
 import dataclasses
@@ -14,8 +15,8 @@ import jax.numpy as jnp
 from jax import Array
 from jax.scipy.stats import norm
 
-Real = Any
-"""Arrays of JAX or NumPy, float64."""
+from jaxbreed.covariance import Covariance, Real, linked, outer, scaled, toward
+
 _LEAST = 1e-12
 _PARTS = ("between", "mixed", "apart", "within")
 
@@ -26,13 +27,13 @@ class Moments(NamedTuple):
     A neutral locus of variance 1 among the founders follows the last axis of `neutral`: between, mixed, apart, within.
     """
 
-    mean: Real  # (unit,), of one gamete
-    between: Real  # (unit, unit), covariance of the mean dosages of clutches
-    mixed: Real  # (unit, unit), of full-sib families within clutches
-    apart: Real  # (unit, unit), mean square of half the difference between mates
-    within: Real  # (unit, unit), covariance of dosages within full-sib families
+    mean: Real  # (block, n), of one gamete
+    between: Covariance  # of the mean dosages of clutches
+    mixed: Covariance  # of full-sib families within clutches
+    apart: Covariance  # mean square of half the difference between mates
+    within: Covariance  # of dosages within full-sib families
     neutral: Real  # (4,)
-    origin: Real  # (unit,), the mean among the eggs of generation 0
+    origin: Real  # (block, n), the mean among the eggs of generation 0
 
 
 class Levers(NamedTuple):
@@ -51,8 +52,8 @@ class World:
     """What does not change from generation to generation. Traits in founder phenotypic SD.
 
     Attributes:
-      effect: (trait, unit), of one copy.
-      kept: (2, unit, unit), 1 - 2 r between units on the female and the male map.
+      effect: (trait, block, n), of one copy.
+      kept: (2, block, n, n), 1 - 2 r between units on the female and the male map; 0 between blocks.
       residual: (trait, trait), environmental covariance of a record, at the founders' tameness.
       passing: (trait, trait), the part of it that tameness scales.
       gating: (trait, trait), see `jaxbreed.battery.Battery`.
@@ -66,7 +67,7 @@ class World:
       places: most sires of a clutch.
       across: whether all clutches compete.
       closed: whether lineages mate with their own males.
-      loci: whether units are loci with two alleles.
+      loci: whether units are loci with two alleles, all in one block.
     """
 
     effect: Real
@@ -105,7 +106,7 @@ def selected(count: Array, candidates: Array) -> tuple[Array, Array]:
     Blom's means of order statistics where one or two are chosen, Burrows' correction beyond: within 0.006 of the exact.
 
     Args:
-      count: (), real, at least 1.
+      count: (...,), real, at least 1.
       candidates: (), real.
 
     Returns:
@@ -146,44 +147,38 @@ def step(world: World, state: Moments, levers: Levers, measured: Measured) -> Mo
       The eggs of the next generation, in expectation.
     """
     w = levers.weights
-    shown, residual = _tested(world, state)
-    alpha = w @ shown
+    slope, residual = _tested(world, state)
+    shown = w * slope
+    alpha = jnp.einsum("t,tbn->bn", shown, world.effect)
     # Competing: within a clutch its own animals; across clutches all, families weighed apart.
+    families = state.between + state.mixed if world.across else state.mixed
+    with_families = toward(world.effect, families, shown)  # covariance of dosages with the index
+    with_sibs = toward(world.effect, state.within, shown)
+    of_families = (alpha * with_families).sum()
     if world.across:
-        families = state.between + state.mixed
-        weighed = levers.family_weight * families + state.within
-        of_families = alpha @ families @ alpha + w @ world.clutch @ w
-        of_sibs = alpha @ state.within @ alpha + w @ residual @ w
-    else:
-        families = state.mixed
-        weighed = levers.family_weight * families + state.within
-        of_families = alpha @ families @ alpha
-        of_sibs = alpha @ state.within @ alpha + w @ residual @ w
-    toward = weighed @ alpha  # covariance of dosages with the index
+        of_families += w @ world.clutch @ w
+    of_sibs = (alpha * with_sibs).sum() + w @ residual @ w
     variance = levers.family_weight**2 * of_families + of_sibs
     spread = jnp.sqrt(jnp.maximum(variance, _LEAST))
-    toward = toward / spread  # regression on the standardised index
+    onto = (levers.family_weight * with_families + with_sibs) / spread  # regression on the standardised index
     # A predicted index: its accuracy is measured, whatever its residual variance.
-    total = families + state.within
-    genetic = jnp.sqrt(jnp.maximum(alpha @ total @ alpha, _LEAST))
+    total = with_families + with_sibs
+    genetic = jnp.sqrt(jnp.maximum((alpha * total).sum(), _LEAST))
     known = ~jnp.isnan(measured.accuracy)
-    predicted = jnp.where(known, measured.accuracy, 0.0) * (total @ alpha) / genetic
-    toward = jnp.where(known, predicted, toward)
+    onto = jnp.where(known, jnp.where(known, measured.accuracy, 0.0) * total / genetic, onto)
 
     groups = 1 if world.across else world.lineages
     candidates = levers.tests / 2 * (world.lineages / groups)
     males = jnp.clip(levers.males, 1.0, world.places * world.lineages / groups)
     dams = jnp.asarray(world.lineages / groups, males.dtype)
-    i_f, k_f = selected(pool_size(dams, levers.fraction, candidates), candidates)
     # Drawn at random, sires come from a pool that could fill every place; of them `males` are kept.
     places = world.places * dams
-    i_m, k_m = selected(
-        pool_size(jnp.where(levers.fraction > 0, places, males), levers.fraction, candidates), candidates
-    )
-    i_f, i_m = measured.strength * i_f, measured.strength * i_m
+    needed = jnp.stack([dams, jnp.where(levers.fraction > 0, places, males)])
+    intensity, (k_f, k_m) = selected(pool_size(needed, levers.fraction, candidates), candidates)
+    i_f, i_m = measured.strength * intensity
 
-    mean = state.mean + 0.25 * (i_f + i_m) * toward
-    shape = _allele_frequencies(state, mean, 0.5 * (k_f + k_m), toward) if world.loci else None
+    mean = state.mean + 0.25 * (i_f + i_m) * onto
+    shape = _allele_frequencies(state, mean, 0.5 * (k_f + k_m), onto) if world.loci else None
 
     # Genes of the breeders of each sex: the finite number of them, their families used unequally.
     of_dams, of_sires = 1 / world.lineages, concentration(world, males * groups)
@@ -193,7 +188,7 @@ def step(world: World, state: Moments, levers: Levers, measured: Measured) -> Mo
         t = levers.family_weight**2 * of_families / jnp.maximum(variance, _LEAST)
         alike = jnp.exp(jnp.minimum(0.5 * (i_f**2 + i_m**2) * t, 4.0)) - 1
         crowding = alike / jnp.maximum(world.lineages * world.sires - 1, 1)
-    loss = jnp.outer(toward, toward)
+    loss = outer(world.effect, onto)
     female = _breeders(state, world.across, k_f * loss, of_dams, crowding)
     male = _breeders(state, world.across, k_m * loss, of_sires, crowding)
     unlike = 0.25 * (i_f - i_m) ** 2 * loss  # mates of sexes that were selected unequally hard
@@ -201,13 +196,12 @@ def step(world: World, state: Moments, levers: Levers, measured: Measured) -> Mo
     neutral_female = _breeders(neutral_state, world.across, 0.0, of_dams, crowding)
     neutral_male = _breeders(neutral_state, world.across, 0.0, of_sires, crowding)
 
-    apart_before = state.apart + state.within
-    within = 0.25 * (world.kept[0] + world.kept[1]) * apart_before
+    within = 0.25 * linked(state.apart + state.within, world.kept[0] + world.kept[1])
     share = _share_of_a_male(world, males)
     between, mixed, apart = _mated(world, female, male, share)
     parts = [between, mixed, apart + unlike, within]
     if shape is not None:
-        parts = [part * shape[:, None] * shape for part in parts]
+        parts = [scaled(part, shape) for part in parts]
     neutral = jnp.stack(
         [*_mated(world, neutral_female, neutral_male, share), 0.5 * (state.neutral[2] + state.neutral[3])]
     )
@@ -215,8 +209,8 @@ def step(world: World, state: Moments, levers: Levers, measured: Measured) -> Mo
 
 
 def _tested(world: World, state: Moments) -> tuple[Array, Array]:
-    """What a test sees: effects of units on performance (trait, unit), and the environmental covariance of a record."""
-    gain = 2 * world.effect @ (state.mean - state.origin)
+    """What a test sees: of a trait's gain a share (trait,), and the environmental covariance of a record."""
+    gain = 2 * jnp.einsum("tbn,bn->t", world.effect, state.mean - state.origin)
     limited = jnp.isfinite(world.ceiling)
     most = jnp.where(limited, world.ceiling, 1.0)
     slope = jnp.where(limited, jax.nn.sigmoid((most - gain) / (most / 4)), 1.0)
@@ -224,15 +218,15 @@ def _tested(world: World, state: Moments) -> tuple[Array, Array]:
     # Dominance deviations are no part of what is transmitted: three quarters of them differ between full sibs.
     deviations = (1.0 if world.across else 0.75) * world.dominance
     residual = world.residual + deviations + (jnp.outer(scale, scale) - 1) * world.passing
-    return slope[:, None] * world.effect, residual
+    return slope, residual
 
 
 class _Breeders(NamedTuple):
     """Covariance of the dosages of one sex's breeders: of lineages' means, and within lineages."""
 
-    lineages: Array
-    animals: Array
-    drawn: Array  # the same as the sum, for two breeders drawn apart
+    lineages: Any
+    animals: Any
+    drawn: Any  # the same as the sum, for two breeders drawn apart
 
 
 def _breeders(state: Moments, across: bool, loss: Real, concentration: Real, crowding: Real) -> _Breeders:
@@ -245,7 +239,7 @@ def _breeders(state: Moments, across: bool, loss: Real, concentration: Real, cro
     return _Breeders(family, chosen * (1 - concentration), family + chosen)
 
 
-def _mated(world: World, female: _Breeders, male: _Breeders, h: Real) -> tuple[Array, Array, Array]:
+def _mated(world: World, female: _Breeders, male: _Breeders, h: Real) -> tuple[Any, Any, Any]:
     """Covariances of the next clutches' means, of families in them, and between mates.
 
     Args:
@@ -280,11 +274,11 @@ def concentration(world: World, males: Array) -> Array:
     return males * square / world.lineages**2
 
 
-def _allele_frequencies(state: Moments, mean: Array, k: Array, toward: Array) -> Array:
+def _allele_frequencies(state: Moments, mean: Array, k: Array, onto: Array) -> Array:
     """Factors for the SD of loci after selection: by allele frequencies, over those of the Gaussian model."""
     p = jnp.clip(state.mean, 1e-6, 1 - 1e-6)
     change = jnp.clip(mean, 1e-6, 1 - 1e-6) - p
     now = p * (1 - p)
     true = jnp.maximum(now + change * (1 - 2 * p) - change**2, 1e-9)
-    gaussian = jnp.maximum(now - 0.25 * k * toward**2, 0.1 * now)
+    gaussian = jnp.maximum(now - 0.25 * k * onto**2, 0.1 * now)
     return jnp.sqrt(jnp.clip(true / gaussian, 0.0, 4.0))

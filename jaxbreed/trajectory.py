@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from jax import Array, lax
 
-from jaxbreed.recursion import Levers, Measured, Moments, Real, World, concentration, step, uninformed
+from jaxbreed.covariance import Real, of_traits
+from jaxbreed.recursion import Levers, Measured, Moments, World, concentration, step, uninformed
 
 Floats = npt.NDArray[np.float64]
 
@@ -34,9 +35,8 @@ class Followed(NamedTuple):
 def see(world: World, state: Moments) -> Seen:
     """Gain, variance and inbreeding of the eggs of one generation."""
     inbreeding = 1 - state.neutral[2] - state.neutral[3]
-    gain = 2 * world.effect @ (state.mean - state.origin) - world.depression * inbreeding
-    total = state.between + state.mixed + state.within
-    additive = jnp.einsum("tk,kl,tl->t", world.effect, total, world.effect)
+    gain = 2 * jnp.einsum("tbn,bn->t", world.effect, state.mean - state.origin) - world.depression * inbreeding
+    additive = jnp.diag(of_traits(world.effect, state.between + state.mixed + state.within))
     return Seen(gain, additive + (1 - inbreeding) * jnp.diag(world.dominance), inbreeding)
 
 
@@ -88,62 +88,31 @@ def measure_response(world: World, states: Moments, levers: Levers, predicted: b
     Returns:
       Leading axis (generation,).
     """
-    rounds = len(levers.fraction)
     plain = uninformed()
-    strength, accuracy = np.ones(rounds), np.full(rounds, np.nan)
-    for g in range(rounds):
-        row = jax.tree.map(lambda x, g=g: jnp.asarray(x[g]), levers)
-        now, then = (jax.tree.map(lambda x, h=h: jnp.asarray(x[h]), states) for h in (g, g + 1))
-        base = plain._replace(accuracy=jnp.ones(())) if predicted else plain
-        expected = _mean_after(world, now, row, base) - now.mean
-        toward = row.weights @ world.effect
-        there = float((expected @ toward).sum())
-        share = float(((then.mean - now.mean) @ toward).sum()) / there if there > 0 else 1.0
-        if predicted:
-            accuracy[g] = min(max(share, 0.02), 1.0)
-        else:
-            strength[g] = min(max(share, 0.1), 2.0)
-    return Measured(strength, accuracy)
+    base = plain._replace(accuracy=jnp.ones(())) if predicted else plain
+    expected, realised = (np.asarray(x) for x in _responses(world, states, levers, base))
+    share = np.where(expected > 0, realised / np.where(expected > 0, expected, 1.0), 1.0)
+    nothing = np.full(len(share), np.nan)
+    if predicted:
+        return Measured(np.ones(len(share)), np.clip(share, 0.02, 1.0))
+    return Measured(np.clip(share, 0.1, 2.0), nothing)
 
 
 @jax.jit
-def _mean_after(world: World, states: Moments, levers: Levers, measured: Measured) -> Array:
-    return jax.vmap(lambda state: step(world, state, levers, measured).mean)(states)
+def _responses(world: World, states: Moments, levers: Levers, measured: Measured) -> tuple[Array, Array]:
+    """Responses along the weights, summed over replicates, of theory and of a simulation: (generation,) each."""
+
+    def one(now: Moments, then: Moments, row: Levers) -> tuple[Array, Array]:
+        along = jnp.einsum("t,tbn->bn", row.weights, world.effect)
+        expected = step(world, now, row, measured).mean
+        return (along * (expected - now.mean)).sum(), (along * (then.mean - now.mean)).sum()
+
+    now, then = jax.tree.map(lambda x: x[:-1], states), jax.tree.map(lambda x: x[1:], states)
+    responses = jax.vmap(jax.vmap(one, in_axes=(0, 0, None)))(now, then, levers)
+    return responses[0].sum(1), responses[1].sum(1)
 
 
 @jax.jit
-def _back(
-    world: World, state: Moments, levers: Levers, measured: Measured, later: Moments, seen: Seen
-) -> tuple[Moments, Levers]:
-    """Takes sensitivities to the next eggs and to what is seen of these eggs back to these eggs and the levers.
-
-    Args:
-      world: what is fixed.
-      state: these eggs, leading axis (replicate,), as `later` and `seen`.
-      levers: what was decided.
-      measured: what is known of the selection.
-      later: sensitivities to the next generation's eggs.
-      seen: sensitivities to what is seen of these.
-
-    Returns:
-      Sensitivities to these eggs, and to the levers, summed over replicates.
-    """
-
-    def one(state: Moments, later: Moments, seen: Seen) -> tuple[Moments, Levers]:
-        _, back = jax.vjp(lambda s, x: step(world, s, x, measured), state, levers)
-        of_state, of_levers = back(later)
-        _, look = jax.vjp(functools.partial(see, world), state)
-        return jax.tree.map(jnp.add, of_state, look(seen)[0]), of_levers
-
-    of_state, of_levers = jax.vmap(one)(state, later, seen)
-    return of_state, jax.tree.map(lambda x: x.sum(0), of_levers)
-
-
-@jax.jit
-def _look(world: World, state: Moments, seen: Seen) -> Moments:
-    return jax.vmap(lambda s, c: jax.vjp(functools.partial(see, world), s)[1](c)[0])(state, seen)
-
-
 def backward(world: World, states: Moments, levers: Levers, measured: Measured, cotangent: Followed) -> Levers:
     """Sensitivities of an objective to the levers, by the theory's Jacobians along a trajectory.
 
@@ -157,19 +126,21 @@ def backward(world: World, states: Moments, levers: Levers, measured: Measured, 
     Returns:
       Leading axis (generation,).
     """
-    rounds = len(levers.fraction)
+    seen = Seen(*(jnp.swapaxes(x, 0, 1) for x in cotangent[:3]))
+    looked = jax.vmap(jax.vmap(lambda s, c: jax.vjp(functools.partial(see, world), s)[1](c)[0]))(states, seen)
 
-    def at(g: int) -> tuple[Moments, Seen]:
-        seen = Seen(*(jnp.asarray(x[:, g]) for x in (cotangent.gain, cotangent.variance, cotangent.inbreeding)))
-        return jax.tree.map(lambda x: jnp.asarray(x[g]), states), seen
+    def back(later: Moments, row: tuple[Moments, Moments, Levers, Measured]) -> tuple[Moments, Levers]:
+        state, of_seen, chosen, known = row
 
-    later = _look(world, *at(rounds))
-    rows = []
-    for g in reversed(range(rounds)):
-        row = jax.tree.map(lambda x, g=g: jnp.asarray(x[g]), (levers, measured))
-        state, seen = at(g)
-        later, of_levers = _back(world, state, *row, later, seen)
-        spread = jnp.asarray(cotangent.entropy[:, g].sum())
-        of_entropy = jax.vjp(functools.partial(entropy_of, world), row[0])[1](spread)[0]
-        rows.append(jax.tree.map(jnp.add, of_levers, of_entropy))
-    return jax.tree.map(lambda *x: jnp.stack(x[::-1]), *rows)
+        def one(state: Moments, later: Moments) -> tuple[Moments, Levers]:
+            return jax.vjp(lambda s, x: step(world, s, x, known), state, chosen)[1](later)
+
+        of_state, of_levers = jax.vmap(one)(state, later)
+        return jax.tree.map(jnp.add, of_state, of_seen), jax.tree.map(lambda x: x.sum(0), of_levers)
+
+    first, last = (jax.tree.map(lambda x, part=part: x[part], looked) for part in (slice(-1), -1))
+    before = jax.tree.map(lambda x: x[:-1], states)
+    _, of_steps = lax.scan(back, last, (before, first, levers, measured), reverse=True)
+    entropy = jax.vmap(functools.partial(entropy_of, world))
+    of_entropy = jax.vjp(entropy, levers)[1](cotangent.entropy.sum(0))[0]
+    return jax.tree.map(jnp.add, of_steps, of_entropy)

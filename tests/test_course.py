@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 
 import jaxbreed as jb
+import jaxbreed.units as units_module
+from jaxbreed import covariance
+from jaxbreed.covariance import of_traits
 from jaxbreed.levers import levers_of, whole_numbers
 from jaxbreed.recursion import Measured, selected
 from jaxbreed.trajectory import follow
@@ -34,6 +37,12 @@ def schedule(angle, **changes):
     plain = jb.constant_schedule(GENERATIONS, [1.0, 1.0])
     weights = jnp.stack([jnp.cos(angle), jnp.sin(angle)], axis=1)
     return dataclasses.replace(plain, weights=weights, **changes)
+
+
+def of_each(units, part):
+    """Covariances of traits, (replicate, trait, trait)."""
+    with jax.enable_x64(True):
+        return np.asarray(jax.vmap(lambda one: of_traits(units.world.effect, one))(part))
 
 
 def soft_minimum(course):
@@ -133,7 +142,7 @@ def test_covariances_of_units_are_those_of_families(interference):
     sd = history.sd_phenotypic
     for g, state in enumerate(found):
         of_traits = {
-            name: np.einsum("tk,rkl,tl->rt", units.world.effect, getattr(state, name), units.world.effect) * sd**2
+            name: np.diagonal(of_each(units, getattr(state, name)), axis1=1, axis2=2) * sd**2
             for name in ("between", "mixed", "within")
         }
         assert of_traits["within"] == pytest.approx(history["variance_within"][:, g], rel=1e-5)
@@ -141,6 +150,48 @@ def test_covariances_of_units_are_those_of_families(interference):
         assert 1 - state.neutral[:, 2] - state.neutral[:, 3] == pytest.approx(history["inbreeding"][:, g], abs=1e-6)
         pool = 1 - 0.5 * (state.neutral.sum(1) + state.neutral[:, 3])  # kinship of the gene pool
         assert pool == pytest.approx(history["kinship"][:, g], abs=1e-6)
+
+
+def test_covariances_by_block_are_those_of_the_whole_matrix():
+    rng = np.random.default_rng(6)
+    shape, traits = (3, 4), 2
+    effect, kept = rng.normal(size=(traits, *shape)), rng.uniform(size=(3, 4, 4))
+    values, weights = rng.normal(size=(5, *shape)), np.array([0.7, -0.4])
+    flat, of_unit = effect.reshape(traits, -1), weights @ effect.reshape(traits, -1)
+    with jax.enable_x64(True):
+        whole = jax.tree.map(lambda *x: sum(x), *(covariance.outer(effect, jnp.asarray(x)) for x in values))
+        matrix = np.einsum("fk,fl->kl", values.reshape(5, -1), values.reshape(5, -1))
+        inside = np.zeros_like(matrix)
+        for b in range(3):
+            part = slice(4 * b, 4 * b + 4)
+            inside[part, part] = kept[b] * matrix[part, part]
+        for found, dense in (
+            (whole, matrix),
+            (covariance.linked(whole, kept), inside),
+            (2.5 * whole - whole, 1.5 * matrix),
+        ):
+            index = np.asarray(covariance.toward(effect, found, weights)).reshape(-1)
+            assert index == pytest.approx(dense @ of_unit, rel=1e-12)
+            assert np.asarray(covariance.of_traits(effect, found)) == pytest.approx(flat @ dense @ flat.T, rel=1e-12)
+
+
+def test_more_stretches_change_gradients_little(monkeypatch):
+    genetic_map = jb.GeneticMap.uniform(chromosomes=4, loci=300, length_morgan=1.0)
+    settings = jb.Settings(lineages=4, eggs=(240, 240), scope="across")
+    founders = jb.Founders.from_frequencies(np.full(300, 0.5), genetic_map, settings.animals, seed=2)
+    traits = jb.additive_traits(founders.haplotypes, ["a", "b"], [0.5, 0.3], np.eye(2), qtl=280)
+    program = jb.make_program(genetic_map, traits, settings)
+
+    def gradient():
+        angle, sides = jnp.array([0.2, 0.7, 1.2]), []
+        for step in np.concatenate([np.eye(3), -np.eye(3)]) * 0.2:
+            course = jb.expected_course(program, founders, schedule(angle + step), seed=1)
+            sides.append(float(soft_minimum(course)))
+        return np.array(sides[:3]) - np.array(sides[3:])
+
+    coarse = gradient()
+    monkeypatch.setattr(units_module, "STRETCHES", 3 * units_module.STRETCHES)
+    assert np.linalg.norm(gradient() - coarse) < 0.01 * np.linalg.norm(coarse)
 
 
 @pytest.mark.parametrize(

@@ -17,43 +17,13 @@ from scipy import stats
 
 from jaxbreed import kernels
 from jaxbreed.kernels import quantiles
+from jaxbreed.verification.maps import chi_square_recombination, chiasma_counts, crossover_chances
 
 EGGS, PART = 200_000, 20_000
 LENGTH = 1.2
 LOCI = np.linspace(0.0, LENGTH, 241)  # every half centimorgan
 SHAPES = (2, 4, 11)
 BOUND, POWER = 4.5, 5.0
-
-
-def chiasma_counts(p: int, lengths: tuple[float, ...], starts: range) -> dict[tuple[int, ...], float]:
-    """Chances of the numbers of chiasmata in successive intervals; `starts`: points already counted at the start."""
-    states = {((), start): 1.0 / len(starts) for start in starts}
-    for length in lengths:
-        mean = 2 * p * length
-        pmf = stats.poisson.pmf(np.arange(int(stats.poisson.isf(1e-13, mean)) + 2), mean)
-        after: dict[tuple[tuple[int, ...], int], float] = {}
-        for (counts, phase), chance in states.items():
-            for points, more in enumerate(pmf):
-                state = ((*counts, (phase + points) // p), (phase + points) % p)
-                after[state] = after.get(state, 0.0) + chance * float(more)
-        states = after
-    chances: dict[tuple[int, ...], float] = {}
-    for (counts, _), chance in states.items():
-        chances[counts] = chances.get(counts, 0.0) + chance
-    return chances
-
-
-def crossover_chances(p: int, length: float, stationary: bool = True) -> np.ndarray:
-    """Chances of 0, 1, 2, ... crossovers of a gamete."""
-    chances = np.zeros(40)
-    for (chiasmata,), chance in chiasma_counts(p, (length,), range(p if stationary else 1)).items():
-        chances[: chiasmata + 1] += chance * stats.binom.pmf(np.arange(chiasmata + 1), chiasmata, 0.5)
-    return chances
-
-
-def recombination(p: int, distance: float) -> float:
-    """Half the chance of at least one chiasma (Mather)."""
-    return 0.5 * sum(chance for (n,), chance in chiasma_counts(p, (distance,), range(p)).items() if n)
 
 
 @cache
@@ -105,7 +75,7 @@ def test_map_function(shape: int) -> None:
     carried = gametes(shape)
     for steps in (10, 40, 120):
         distance = steps * 0.005
-        expected = recombination(shape, distance)
+        expected = chi_square_recombination(shape, distance)
         haldane = 0.5 * (1 - math.exp(-2 * distance))
         for first in (0, 60):
             apart = carried[:, first] != carried[:, first + steps]

@@ -18,6 +18,8 @@ from scipy import special, stats
 from jaxbreed import kernels
 from jaxbreed.kernels import quantiles
 from jaxbreed.kernels.walk import Crossing, Key, fold_crossovers, phase_words
+from jaxbreed.verification.extremes import expected_maximum
+from jaxbreed.verification.maps import haldane, kosambi, linear
 
 Ints = npt.NDArray[np.integer]
 Floats = npt.NDArray[np.float64]
@@ -45,18 +47,6 @@ def variance_law(values: npt.NDArray[np.number], expected: float, *wrong: float)
     deviation = values - values.mean()
     variance = float((deviation**2).mean())
     law(variance, expected, math.sqrt((float((deviation**4).mean()) - variance**2) / values.size), *wrong)
-
-
-def haldane(morgans: Floats | float) -> Floats:
-    return 0.5 * (1 - np.exp(-2 * np.asarray(morgans)))
-
-
-def kosambi(morgans: Floats | float) -> Floats:
-    return 0.5 * np.tanh(2 * np.asarray(morgans))
-
-
-def linear(morgans: Floats | float) -> Floats:
-    return np.minimum(0.5, np.asarray(morgans, np.float64))
 
 
 # Scoring: counts of allele 1 over sets of loci
@@ -375,15 +365,6 @@ def test_full_sibs_show_half_the_additive_variance() -> None:
 
 
 # Extremes
-
-
-def expected_maximum(count: int) -> tuple[float, float]:
-    """Mean and SD of the largest of so many standard normal deviates."""
-    x = np.linspace(-2.0, 10.0, 120_001)
-    below = np.exp(count * special.log_ndtr(x))
-    chance, middle = np.diff(below), (x[1:] + x[:-1]) / 2
-    mean = float(chance @ middle)
-    return mean, math.sqrt(float(chance @ middle**2) - mean**2)
 
 
 def test_clutch_extreme_of_normal_deviates() -> None:

@@ -18,7 +18,18 @@ LAYERS = (
     {"kernels", "genome", "species", "schedule", "cores", "linkage", "interrupt", "battery", "stages", "sites"},
     {"tables", "assays"},
     {"theory", "index", "twostage", "accuracy", "costs", "aims", "scenario_tables"},
-    {"founders", "traits", "pedigree", "relationship", "reml", "prediction", "coancestry", "contributions", "mapfile"},
+    {
+        "founders",
+        "traits",
+        "pedigree",
+        "relationship",
+        "reml",
+        "prediction",
+        "coancestry",
+        "contributions",
+        "mapfile",
+        "covariance",
+    },
     {"effects", "genetic_load", "dominance", "policies", "sentences"},
     {"columns"},
     {"markers"},
@@ -48,6 +59,8 @@ LAYERS = (
     {"comparison"},
     {"arms", "comparison_file", "comparison_figure", "comparison_table"},
     {"compare_command"},
+    {"verification"},
+    {"verify_command"},
     {"cli"},
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
@@ -64,6 +77,11 @@ def test_arrows_go_one_way(path):
     assert path.stem in LEVEL, f"{path.stem} has no place in the layers"
     for name in imports(path):
         assert LEVEL[name] <= LEVEL[path.stem], f"{path.stem} imports {name}"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "jaxbreed" / "verification").glob("*.py")), ids=lambda path: path.stem)
+def test_verification_looks_down(path):
+    assert all(LEVEL[name] <= LEVEL["verification"] for name in imports(path)), path.name
 
 
 def test_kernels_know_no_breeding():
