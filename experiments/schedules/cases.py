@@ -10,7 +10,7 @@ from jaxbreed.objectives import Objective
 
 SCENARIO = Path(__file__).parents[1] / "scenarios" / "common-octopus.toml"
 DAMS, SIRES, TESTED, GENERATIONS, REPLICATES = 12, 2, 40, 6, 8
-LOCI = 96
+LOCI = 120
 
 
 @dataclasses.dataclass(frozen=True)
