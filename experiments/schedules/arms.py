@@ -60,6 +60,16 @@ def by_gradient(problem: Problem, basis: str, limit: float = 1.0) -> list[Choice
     return [Choice(space.schedule(theta)) for theta in (found.theta, last, warm)]
 
 
+def flattened(problem: Problem) -> list[Choice]:
+    """The constant that is nearest to the optimised schedule: the same, but for what changes over generations."""
+    known = problem.known["optimised"]
+    levers = {lever.name: jnp.asarray(known["schedule"][lever.name]) for lever in problem.case.levers}
+    schedule = dataclasses.replace(problem.start, **levers)
+    space = jb.build_space(schedule, problem.case.levers_as("constant"), problem.search[0].program.settings)
+    problem.eggs += known["eggs"]
+    return [Choice(space.schedule(space.theta()))]
+
+
 def by_perturbations(problem: Problem) -> list[Choice]:
     """Gradients by antithetic perturbations (pgpe) with the theory as control, two pairs a step, from its optimum."""
     space = problem.space("free")
@@ -138,6 +148,7 @@ def by_contributions(problem: Problem) -> list[Choice]:
 ARMS: dict[str, Arm] = {
     "constant": partial(by_gradient, basis="constant"),
     "optimised": partial(by_gradient, basis="free"),
+    "flattened": flattened,
     "linear": partial(by_gradient, basis="linear"),
     "theory": by_theory,
     "optimised-by-pgpe": by_perturbations,

@@ -3,7 +3,8 @@
 import dataclasses
 from collections.abc import Callable
 from functools import cached_property
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -35,9 +36,9 @@ class Choice(NamedTuple):
 class Panels:
     """Founders, drawn once for all cases."""
 
-    def __init__(self, search: int, choice: int, judgement: int) -> None:
-        """Only counts; founders are drawn when first asked for."""
-        self.number = dict(zip(_KINDS, (search, choice, judgement), strict=True))
+    def __init__(self, search: int, choice: int, judgement: int, store: Path | None = None) -> None:
+        """Only counts; founders are drawn when first asked for, and kept in the store for a later run."""
+        self.number, self.store = dict(zip(_KINDS, (search, choice, judgement), strict=True)), store
         self._founders: dict[int, jb.Founders] = {}
 
     def of(self, case: Case, kind: str) -> list[Ready]:
@@ -49,22 +50,45 @@ class Panels:
         seed = derived_seed(SEED, _KINDS.index(kind), number) % 2**31
         scenario = case.scenario(seed)
         if seed not in self._founders:
-            self._founders[seed] = draw_panel(scenario)
+            self._founders[seed] = self._kept(seed) or self._drawn(scenario, seed)
         return jb.prepare(scenario, founders=self._founders[seed])
+
+    def _drawn(self, scenario: jb.Scenario, seed: int) -> jb.Founders:
+        founders = draw_panel(scenario)
+        if self.store is not None:
+            of = founders.map
+            np.savez_compressed(
+                self.store / f"founders-{seed}.npz",
+                haplotypes=founders.haplotypes,
+                chromosome=of.chromosome,
+                position=of.position,
+                length=of.length,
+            )
+        return founders
+
+    def _kept(self, seed: int) -> jb.Founders | None:
+        file = None if self.store is None else self.store / f"founders-{seed}.npz"
+        if file is None or not file.exists():
+            return None
+        with np.load(file) as kept:
+            genetic_map = jb.GeneticMap(kept["chromosome"], kept["position"], kept["length"])
+            return jb.Founders(kept["haplotypes"], genetic_map, "coalescent")
 
 
 class Problem:
-    """A case on its panels. Counts the eggs that a search spends."""
+    """A case on its panels.
+
+    Attributes:
+      case: the case.
+      budget: simulations that every search may spend before its candidates are compared.
+      eggs: counted so far.
+      known: entries of other arms, by name.
+    """
 
     def __init__(self, case: Case, panels: Panels, budget: int) -> None:
-        """Draws what the search needs.
-
-        Args:
-          case: the case.
-          panels: founders.
-          budget: simulations that every search may spend before its candidates are compared.
-        """
+        """Draws what the search needs; see the attributes."""
         self.case, self.budget, self.eggs = case, budget, 0
+        self.known: dict[str, dict[str, Any]] = {}
         self.search, self.choice = panels.of(case, "search"), panels.of(case, "choice")
         self._judgement = panels, "judgement"
 

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 NAMES = {
     "constant": "tuned constant",
     "optimised": "optimised schedule",
+    "flattened": "optimised, flattened",
     "linear": "linear, two points",
     "theory": "theory's optimum alone",
     "optimised-by-pgpe": "optimised, perturbations",

@@ -29,7 +29,7 @@ from report import draw, table
 HERE = Path(__file__).parent
 MARGIN = 0.02
 """Founder phenotypic SD, about 1.3 % of the gain: schedules that differ by less are the same to a breeder."""
-IN_DEPTH = ("constant", "optimised", "linear", "theory", *FRONTIER)
+IN_DEPTH = ("constant", "optimised", "flattened", "linear", "theory", *FRONTIER)
 """Arms that are judged on all panels; the others on the first of them."""
 
 
@@ -93,6 +93,7 @@ def compare(case: Case, panels: Panels, size: Size, parts: Path) -> dict[str, An
         before = json.loads(part.read_text()) if part.exists() else {}
         if before.get("identity") != identity:
             problem = problem or Problem(case, panels, size.budget)
+            problem.known = entries
             before = {"identity": identity, "commit": MACHINE["commit"], "entry": entry(problem, name, arm, size)}
             part.write_text(json.dumps(before))
         entries[name] = before["entry"] | {"commit": before["commit"]}
@@ -105,7 +106,7 @@ def main() -> None:
     size = QUICK if quick else FULL
     parts = HERE / ("quick-parts" if quick else "parts")
     parts.mkdir(exist_ok=True)
-    panels = Panels(size.search, size.choice, size.all)
+    panels = Panels(size.search, size.choice, size.all, parts)
     results = {case.name: compare(case, panels, size, parts) for case in (CASES[:1] if quick else CASES)}
     record = {"jaxbreed": jb.__version__, "seed": SEED, "margin": MARGIN, "size": size._asdict(), "cases": results}
     note = f"{size.all} panels ({size.others} for some arms), 8 replicates each; bars: 95 % intervals. Hypothetical"
