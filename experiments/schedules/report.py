@@ -25,6 +25,7 @@ NAMES = {
     "constant-at-wider-limit": "constant, F limit x 1.3",
 }
 LINES = {"constant": ("0.4", "--"), "linear": ("#009E73", "-"), "optimised": ("#0072B2", "-")}
+_OTHER_CONSTANTS = ("flattened", "constant-by-grid")
 _FRONTIER = ("constant-at-tighter-limit", "constant", "constant-at-wider-limit")
 
 
@@ -77,8 +78,19 @@ def table(cases: dict[str, Any], margin: float) -> str:
             if limited:
                 cells.append(at_equal_f(case, name, margin))
             text.append(f"| {' | '.join(cells)} |")
+        if {"optimised", "flattened", "constant-by-grid"} <= set(case["arms"]):
+            against = [f"{NAMES[other]}: {_less(case, 'optimised', other, margin)}" for other in _OTHER_CONSTANTS]
+            text += ["", "Optimised schedule less other constants. " + "; ".join(against) + "."]
         text.append("")
     return "\n".join(text)
+
+
+def _less(case: dict[str, Any], name: str, other: str, margin: float) -> str:
+    """One arm less another on the panels that both were judged on."""
+    worth, base = (np.array(case["arms"][arm]["worth"]) for arm in (name, other))
+    panels = min(len(worth), len(base))
+    d = paired(worth[:panels], base[:panels], margin)
+    return f"{d.mean:+.3f} ({d.low:+.3f} to {d.high:+.3f}), {d.words}, p (equal) {d.equivalence:.3f}, {panels} panels"
 
 
 def draw(cases: dict[str, Any], margin: float) -> Figure:
@@ -95,7 +107,7 @@ def draw(cases: dict[str, Any], margin: float) -> Figure:
 def _forest(axes: Axes, case: dict[str, Any], margin: float, *, labelled: bool) -> None:
     names = [name for name in NAMES if name != "constant" and name not in _FRONTIER]
     apart = differences(case, margin)
-    near = -0.25
+    near = -0.15
     axes.axvspan(-margin, margin, color="0.9", zorder=0)
     axes.axvline(0, color="0.4", linewidth=0.8)
     for place, name in enumerate(names):
@@ -109,7 +121,7 @@ def _forest(axes: Axes, case: dict[str, Any], margin: float, *, labelled: bool) 
         axes.errorbar(d.mean, place, xerr=[[d.mean - d.low], [d.high - d.mean]], fmt="o", color=colour, capsize=2)
     axes.set_yticks(range(len(names)), [NAMES[n] for n in names] if labelled else [], fontsize=8)
     axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.set_xlim(near - 0.01, max(0.1, *(1.1 * d.high for d in apart.values())))
+    axes.set_xlim(near - 0.01, max(0.1, *(1.1 * apart[n].high for n in names if n in apart)))
     axes.set_xlabel("less the tuned constant\n(founder phenotypic SD; grey: equal)", fontsize=8)
     axes.set_title(case["title"], fontsize=9)
 

@@ -1,6 +1,6 @@
 """Optimised schedules against every other way to choose one, on founders and effects that no search has seen.
 
-    python experiments/schedules/run.py            # full: five cases, twelve arms, about half an hour on two cores
+    python experiments/schedules/run.py            # full: five cases, thirteen arms, about 40 minutes of two cores
     python experiments/schedules/run.py --quick    # one case, few simulations, under 3 minutes
 
 Every search may simulate the same number of eggs. What it finds is judged on panels that have founders and effects of
@@ -8,6 +8,7 @@ their own, the same panels and luck for all arms. A run that is stopped goes on 
 The margin within which two arms count as equal was fixed before the panels of judgement were opened.
 """
 
+import argparse
 import json
 import sys
 import time
@@ -22,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))
 from arms import ARMS, FRONTIER, Arm, maintained_cma
 from cases import CASES, Case
-from common import MACHINE, publish, quick_asked
+from common import MACHINE, publish
 from panels import SEED, Choice, Panels, Problem, within_tests
 from report import draw, table
 
@@ -101,13 +102,19 @@ def compare(case: Case, panels: Panels, size: Size, parts: Path) -> dict[str, An
 
 
 def main() -> None:
-    quick = quick_asked(__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="one case, few simulations")
+    parser.add_argument("--only", nargs="*", default=[], choices=[case.name for case in CASES], help="some cases")
+    asked = parser.parse_args()
+    quick = asked.quick
+    jb.use_cores()
     maintained_cma()  # tell at once if it is missing
     size = QUICK if quick else FULL
     parts = HERE / ("quick-parts" if quick else "parts")
     parts.mkdir(exist_ok=True)
     panels = Panels(size.search, size.choice, size.all, parts)
-    results = {case.name: compare(case, panels, size, parts) for case in (CASES[:1] if quick else CASES)}
+    cases = [case for case in (CASES[:1] if quick else CASES) if not asked.only or case.name in asked.only]
+    results = {case.name: compare(case, panels, size, parts) for case in cases}
     record = {"jaxbreed": jb.__version__, "seed": SEED, "margin": MARGIN, "size": size._asdict(), "cases": results}
     note = f"{size.all} panels ({size.others} for some arms), 8 replicates each; bars: 95 % intervals. Hypothetical"
     publish(HERE, quick, record, table(results, MARGIN), draw(results, MARGIN), note)
