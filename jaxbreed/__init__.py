@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from jaxbreed.founderfile import read_founders as read_founders
     from jaxbreed.founders import Founders as Founders
     from jaxbreed.founders import coalescent as coalescent
+    from jaxbreed.front import trace_front as trace_front
     from jaxbreed.genetic_load import Load as Load
     from jaxbreed.genetic_load import draw_load as draw_load
     from jaxbreed.genome import GeneticMap as GeneticMap
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
     from jaxbreed.space import Lever as Lever
     from jaxbreed.space import Space as Space
     from jaxbreed.space import build_space as build_space
+    from jaxbreed.space_mapping import optimize_by_mapping as optimize_by_mapping
     from jaxbreed.stages import Stage as Stage
     from jaxbreed.summary import closing_table as closing_table
     from jaxbreed.theory_search import pareto_front as pareto_front
@@ -111,6 +113,8 @@ _HOME = {
         "optimize",
     ),
     "theory_search": ("pareto_front",),
+    "space_mapping": ("optimize_by_mapping",),
+    "front": ("trace_front",),
     "arms": ("policy_arms", "read_arms"),
     "battery": ("Battery",),
     "budget": ("expected_cost",),

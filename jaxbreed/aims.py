@@ -76,7 +76,7 @@ class OptimizeTable(Table):
     learning_rate: _AboveZero = 0.03
     pairs: Count = 4
     sigma: Annotated[float, Field(gt=0, le=0.5, strict=True)] = 0.05
-    control: Flag = True
+    control: Flag | Literal["costate"] = True
     warm_start: Flag = False
     held_out: Annotated[int, Field(ge=2, le=100_000, strict=True)] = 8
     levers: LeversTable = LeversTable(weights=LeverTable())

@@ -1,4 +1,4 @@
-"""The command line: run a scenario, compare policies, search for a schedule, list presets, verify this machine."""
+"""The command line: run, compare, optimise, trace a front, list presets, verify this machine."""
 
 import sys
 from collections.abc import Iterator
@@ -221,6 +221,39 @@ def optimize(
         request = Request(scenario, output, resume, force, steps, gradient, log, quiet)
         check_request(request)
         optimize_and_report(loaded, request, _console())
+
+
+@app.command()
+def front(
+    scenario: ScenarioFile,
+    output: OutputFile,
+    traits: Annotated[
+        str | None, typer.Option(help="Two traits, by comma; left out: the first two.", show_default=False)
+    ] = None,
+    points: Annotated[int, typer.Option(help="Points of the front.")] = 15,
+    constant: Annotated[int, typer.Option(help="Points of constant weights beside it.")] = 5,
+    method: Annotated[str, typer.Option(help="chebyshev or epsilon.")] = "chebyshev",
+    force: Force = False,
+    seed: Seed = None,
+    replicates: Replicates = None,
+    cores: Cores = None,
+    quiet: Quiet = False,
+) -> None:
+    """Trace what two traits can gain together: a Pareto front by theory, each point simulated."""
+    with _plain_errors():
+        from jaxbreed.build import check
+        from jaxbreed.cores import require_devices, use_cores
+        from jaxbreed.front_command import check_front, front_and_report
+        from jaxbreed.scenario import read_scenario
+
+        loaded = read_scenario(scenario, seed=seed, replicates=replicates)
+        use_cores(cores)
+        require_devices()
+        check(loaded.scenario)
+        numbers = check_front(loaded.scenario, traits, points, constant, method)
+        _check_output(output, force, scenario)
+        with _stopping(output, "points"):
+            front_and_report(loaded, numbers, points, constant, method, output, _console(), quiet)
 
 
 @app.command()

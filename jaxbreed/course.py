@@ -14,11 +14,11 @@ from jaxbreed.clutch import Families
 from jaxbreed.covariance import Real
 from jaxbreed.founders import Founders
 from jaxbreed.levers import check_known, levers_of, tested_in_stages, whole_numbers
+from jaxbreed.moments import Levers, Measured, Moments
 from jaxbreed.population import Population
 from jaxbreed.program import Program
-from jaxbreed.recursion import Levers, Measured, Moments
 from jaxbreed.schedule import Schedule
-from jaxbreed.simulation import first_breeders, first_families, simulate, tests_of
+from jaxbreed.simulation import first_breeders, first_families, simulate
 from jaxbreed.trajectory import Followed, backward, follow, measure_response
 from jaxbreed.units import Units, build_units, moments_of
 
@@ -97,7 +97,22 @@ def expected_course(
     Returns:
       The course, float32; `jax.grad` with respect to the schedule is that of the theory, in double precision.
     """
-    return _course(schedule, _Expected(program, founders, replicates, seed, shared_founders, calibration))
+    options: dict[str, Any] = {"replicates": replicates, "seed": seed, "shared_founders": shared_founders}
+    return expected_courses(program, founders, **options, calibration=calibration)(schedule)
+
+
+def expected_courses(
+    program: Program,
+    founders: Founders,
+    *,
+    replicates: int = 1,
+    seed: int = 0,
+    shared_founders: bool = False,
+    calibration: Measured | None = None,
+) -> Callable[[Schedule], Course]:
+    """`expected_course` of many schedules, for which what the founders lay is worked out once."""
+    run = _Expected(program, founders, replicates, seed, shared_founders, calibration)
+    return lambda schedule: _course(schedule, run)
 
 
 def calibrate(
@@ -114,8 +129,31 @@ def calibrate(
     Returns:
       The simulated course, and what to give to `expected_course`.
     """
-    course, kept = _Simulated(program, founders, replicates, seed, shared_founders).forward(schedule)
-    return course, kept.measured
+    options: dict[str, Any] = {"replicates": replicates, "seed": seed, "shared_founders": shared_founders}
+    return calibrated_course(program, founders, schedule, **options)[:2]
+
+
+class Calibrated(NamedTuple):
+    """One simulation, and all that it tells."""
+
+    course: Course
+    measured: Measured  # what to give to `expected_course`
+    slope: Callable[[Course], Schedule]  # from sensitivities to the course those to the schedule, as `jax.grad` gives
+
+
+def calibrated_course(
+    program: Program,
+    founders: Founders,
+    schedule: Schedule,
+    *,
+    replicates: int = 1,
+    seed: int = 0,
+    shared_founders: bool = False,
+) -> Calibrated:
+    """Simulates once for the value, the calibration of the theory, and gradients of as many functions as wanted."""
+    run = _Simulated(program, founders, replicates, seed, shared_founders)
+    course, kept = run.forward(_concrete(schedule))
+    return Calibrated(course, kept.measured, functools.partial(run.backward, kept))
 
 
 class _Kept(NamedTuple):
@@ -178,7 +216,7 @@ class _Simulated:
         states: list[Moments] = []
 
         def look(population: Population, families: Families) -> None:
-            origin = states[0].mean if states else None
+            origin = states[0].origin if states else None
             states.append(moments_of(self.program, units, population, families, origin))
 
         course = self.course(schedule, look)
@@ -204,14 +242,19 @@ class _Expected:
     def course(self, schedule: Schedule) -> Course:
         return self.forward(schedule)[0]
 
+    @functools.cached_property
+    def _start(self) -> tuple[Units, Moments]:
+        """What is the same for all schedules: units, and the eggs that the founders lay."""
+        program = self.program
+        units = build_units(program, self.founders.frequencies)
+        population, _, root = first_breeders(program, self.founders, self.replicates, self.seed, self.shared)
+        return units, moments_of(program, units, population, first_families(program, population, root))
+
     def forward(self, schedule: Schedule) -> tuple[Course, _Kept]:
         program, rounds = self.program, schedule.generations
         check_known(program, schedule)
-        units = build_units(program, self.founders.frequencies)
-        whole = whole_numbers(schedule, self.seed)
-        population, _, root = first_breeders(program, self.founders, self.replicates, self.seed, self.shared)
-        families = first_families(program, population, root, tests_of(whole, 0))
-        start, levers = moments_of(program, units, population, families), levers_of(program, schedule)
+        units, start = self._start
+        levers = levers_of(program, schedule)
         with jax.enable_x64(True):
             measured = self.calibration
             if measured is None:

@@ -268,7 +268,8 @@ def _record_step(history: History, g: int, share: Floats, parents: Population) -
 
     weights = _double(history.schedule.weights)[g] / history.sd_phenotypic
     data["selection_differential"][:, g] += weighted(parents.phenotype)
-    data["intensity"][:, g] *= data["selection_differential"][:, g] @ weights
+    with np.errstate(invalid="ignore"):  # an index without variance has no intensity
+        data["intensity"][:, g] *= data["selection_differential"][:, g] @ weights
     data["selected_mean"][:, g] = weighted(parents.genetic)
     data["response"][:, g] = data["trait_mean"][:, g + 1] - data["trait_mean"][:, g]
     with np.errstate(invalid="ignore", divide="ignore"):

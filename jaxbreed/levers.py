@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from jax import Array
 
+from jaxbreed.moments import Levers
 from jaxbreed.program import Program
-from jaxbreed.recursion import Levers
 from jaxbreed.schedule import Schedule
 
 Floats = npt.NDArray[np.float64]

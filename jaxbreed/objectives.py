@@ -8,7 +8,7 @@ second (for concave utilities the second is the larger, by Jensen's inequality).
 
 import abc
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import jax
@@ -17,7 +17,11 @@ import numpy as np
 from jax import Array
 
 from jaxbreed.course import Course
-from jaxbreed.summary import interval
+from jaxbreed.judging import compare as compare
+from jaxbreed.judging import estimate as estimate
+from jaxbreed.judging import pseudo_values as pseudo_values
+from jaxbreed.named_traits import trait_number as trait_number
+from jaxbreed.named_traits import trait_values as trait_values
 
 Of = Literal["replicates", "mean"]
 
@@ -343,72 +347,3 @@ def _for_traits(numbers: Sequence[float], field: str, course: Course) -> Array:
     if len(numbers) != traits:
         raise ValueError(f"{field} has {len(numbers)} values; it must have {traits}, one for each trait")
     return jnp.asarray(numbers, jnp.float32)
-
-
-def trait_number(name: str, traits: Sequence[str], field: str) -> int:
-    """The number of a trait.
-
-    Args:
-      name: of the trait.
-      traits: names of all.
-      field: where the name was given.
-
-    Raises:
-      ValueError: there is no such trait; one sentence.
-    """
-    if name not in traits:
-        raise ValueError(f"{field} names {name!r}; the traits are {', '.join(traits)}")
-    return list(traits).index(name)
-
-
-def trait_values(given: Mapping[str, float] | Sequence[float], traits: Sequence[str], field: str) -> tuple[float, ...]:
-    """One number for each trait, from numbers by name (0 where a name is left out) or in the traits' order.
-
-    Raises:
-      ValueError: a name is unknown or the number of values is wrong; one sentence.
-    """
-    if isinstance(given, Mapping):
-        values = [0.0] * len(traits)
-        for name, value in given.items():
-            values[trait_number(name, traits, field)] = float(value)
-        return tuple(values)
-    if len(given) != len(traits):
-        raise ValueError(
-            f"{field} has {len(given)} values; it must have {len(traits)}, one for each trait ({', '.join(traits)})"
-        )
-    return tuple(float(value) for value in given)
-
-
-def estimate(objective: Callable[[Course], Array], course: Course) -> tuple[float, float, float]:
-    """Value of an objective with its 95 % interval over replicates.
-
-    Args:
-      objective: any function of a course; of the differences of two for a paired comparison (see `compare`).
-      course: of independent replicates.
-
-    Returns:
-      Value, lower and upper bound, from the jackknife's pseudo-values and Student's t: for a mean over replicates
-      the usual interval, and for functions of means (CVaR too) right in large samples. NaN bounds for 1 replicate.
-    """
-    return _interval(float(objective(course)), pseudo_values(objective, course))
-
-
-def compare(objective: Callable[[Course], Array], first: Course, second: Course) -> tuple[float, float, float]:
-    """Second less first with its 95 % interval, replicates paired: both must start from the same founders and seed."""
-    difference = float(objective(second)) - float(objective(first))
-    return _interval(difference, pseudo_values(objective, second) - pseudo_values(objective, first))
-
-
-def pseudo_values(objective: Callable[[Course], Array], course: Course) -> np.ndarray:
-    """The jackknife's pseudo-values, (replicate,): n U - (n - 1) U without this replicate."""
-    course = Course(*(np.asarray(x) for x in course))
-    number, whole = len(course.gain), float(objective(course))
-    if number == 1:
-        return np.array([whole])
-    without = [float(objective(Course(*(np.delete(x, r, axis=0) for x in course)))) for r in range(number)]
-    return number * whole - (number - 1) * np.array(without)
-
-
-def _interval(value: float, pseudo: np.ndarray) -> tuple[float, float, float]:
-    mean, low, high = interval(pseudo)
-    return value, value + float(low - mean), value + float(high - mean)

@@ -14,7 +14,14 @@ _GUIDES = 4  # antithetic pairs at which the control's smoothed gradient is take
 
 
 def perturbation_gradient(
-    evaluate: Evaluate, point: Any, sigma: Any, pairs: int, seed: int, *, control: Callable[[Any], Any] | None = None
+    evaluate: Evaluate,
+    point: Any,
+    sigma: Any,
+    pairs: int,
+    seed: int,
+    *,
+    control: Callable[[Any], Any] | None = None,
+    fitted: bool = False,
 ) -> Any:
     """Unbiased gradient of the smoothed objective, the mean of it over Gaussian perturbations of the parameters.
 
@@ -29,6 +36,8 @@ def perturbation_gradient(
       control: a cheap, differentiable likeness of the objective, such as its theory. Its own estimate from the same
         perturbations is taken off and its smoothed gradient put back, which leaves the mean as it is and takes the
         noise away that the two have in common.
+      fitted: whether the control counts by a coefficient, fitted for each pair to all the others, so that the mean
+        stays as it is; False: fully.
 
     Returns:
       The gradient, like `point`, float32.
@@ -44,23 +53,49 @@ def perturbation_gradient(
         raise ValueError(f"sigma is {spread.tolist()}; it must have {flat.size} numbers above 0")
     centre = np.asarray(flat, np.float64)
     rng = np.random.default_rng(np.random.SeedSequence([seed, 0x96E]))
-    total = np.zeros_like(centre)
+    noises, halves, likeness = np.zeros((pairs, centre.size)), np.zeros(pairs), np.zeros(pairs)
 
     def at(offset: np.ndarray) -> Any:
         return rebuild(jnp.asarray(centre + offset, jnp.float32))
 
-    for _ in range(pairs):
-        noise = rng.normal(size=centre.size)
+    for pair in range(pairs):
+        noise = noises[pair] = rng.normal(size=centre.size)
         number = int(rng.integers(2**31))
         sides = (at(spread * noise), at(-spread * noise))
-        half = 0.5 * (float(evaluate(sides[0], number)) - float(evaluate(sides[1], number)))
+        halves[pair] = 0.5 * (float(evaluate(sides[0], number)) - float(evaluate(sides[1], number)))
         if control is not None:
-            half -= 0.5 * (float(control(sides[0])) - float(control(sides[1])))
-        total += half * noise / spread / pairs
+            likeness[pair] = 0.5 * (float(control(sides[0])) - float(control(sides[1])))
+    coefficient = _coefficients(halves, likeness) if fitted else np.ones(pairs)
+    total = (halves - coefficient * likeness) @ noises / spread / pairs
     if control is not None:
         slope = jax.grad(control)
         for _ in range(_GUIDES):
             noise = spread * rng.normal(size=centre.size)
             for side in (noise, -noise):
-                total += np.asarray(ravel_pytree(slope(at(side)))[0], np.float64) / (2 * _GUIDES)
+                of_control = np.asarray(ravel_pytree(slope(at(side)))[0], np.float64)
+                total += coefficient.mean() * of_control / (2 * _GUIDES)
     return rebuild(jnp.asarray(total, jnp.float32))
+
+
+def linear_control(point: Any, gradient: Any) -> Callable[[Any], Any]:
+    """A control that rises along a gradient known at a point, such as that of another estimator from other seeds.
+
+    Args:
+      point: parameters, any pytree of real arrays.
+      gradient: the same pytree.
+    """
+    flat, slope = (ravel_pytree(x)[0] for x in (point, gradient))
+    return lambda x: (ravel_pytree(x)[0] - flat) @ slope
+
+
+def _coefficients(halves: np.ndarray, likeness: np.ndarray) -> np.ndarray:
+    """Regression through 0 of the objective's differences on the control's, (pair,), each from all other pairs.
+
+    Nothing of a pair is in its own coefficient, which therefore biases nothing. One more pair, where the two are equal,
+    stands for what is known beforehand.
+    """
+    others = max(len(halves) - 1, 1)
+    products, squares = halves * likeness, likeness**2
+    square = squares.sum() - squares
+    known = np.maximum(square / others, 1e-30)
+    return (products.sum() - products + known) / (square + known)

@@ -7,7 +7,6 @@ linkage (Bulmer 1971, Am Nat 105:201; Turelli & Barton 1994, Genetics 138:913); 
 follow the change of allele frequencies.
 """
 
-import dataclasses
 from typing import Any, NamedTuple
 
 import jax
@@ -15,89 +14,12 @@ import jax.numpy as jnp
 from jax import Array
 from jax.scipy.stats import norm
 
-from jaxbreed.covariance import Covariance, Real, linked, outer, scaled, toward
+from jaxbreed.covariance import Real, linked, outer, scaled, toward
+from jaxbreed.moments import Levers, Measured, Moments, World, average_effects, dominance_covariance, value
+from jaxbreed.skew import curvature, passing_now, settled
 
 _LEAST = 1e-12
 _PARTS = ("between", "mixed", "apart", "within")
-
-
-class Moments(NamedTuple):
-    """What is known of the eggs of one generation. Copies of a unit an egg carries: `dosage`.
-
-    A neutral locus of variance 1 among the founders follows the last axis of `neutral`: between, mixed, apart, within.
-    """
-
-    mean: Real  # (block, n), of one gamete
-    between: Covariance  # of the mean dosages of clutches
-    mixed: Covariance  # of full-sib families within clutches
-    apart: Covariance  # mean square of half the difference between mates
-    within: Covariance  # of dosages within full-sib families
-    neutral: Real  # (4,)
-    origin: Real  # (block, n), the mean among the eggs of generation 0
-
-
-class Levers(NamedTuple):
-    """The breeder's decisions of one generation, as real numbers."""
-
-    weights: Real  # (trait,), per founder phenotypic SD
-    fraction: Real  # (), share of the tested from which breeders are drawn
-    males: Real  # (), different males: in each lineage (within) or altogether (across)
-    family_weight: Real  # (), of a family's mean relative to the deviation from it
-    tests: Real  # (), animals tested of a clutch
-
-
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
-class World:
-    """What does not change from generation to generation. Traits in founder phenotypic SD.
-
-    Attributes:
-      effect: (trait, block, n), of one copy.
-      kept: (2, block, n, n), 1 - 2 r between units on the female and the male map; 0 between blocks.
-      residual: (trait, trait), environmental covariance of a record, at the founders' tameness.
-      passing: (trait, trait), the part of it that tameness scales.
-      gating: (trait, trait), see `jaxbreed.battery.Battery`.
-      ceiling: (trait,), see `jaxbreed.battery.Battery`.
-      clutch: (trait, trait), covariance of what a clutch shares.
-      depression: (trait,), loss of the mean with complete inbreeding.
-      dominance: (trait, trait), dominance covariance among the founders.
-      sires: mean number of sires of a clutch.
-      share: expected sum of the squared shares of a clutch's sires.
-      lineages: clutches.
-      places: most sires of a clutch.
-      across: whether all clutches compete.
-      closed: whether lineages mate with their own males.
-      loci: whether units are loci with two alleles, all in one block.
-    """
-
-    effect: Real
-    kept: Real
-    residual: Real
-    passing: Real
-    gating: Real
-    ceiling: Real
-    clutch: Real
-    depression: Real
-    dominance: Real
-    sires: float = dataclasses.field(metadata={"static": True})
-    share: float = dataclasses.field(metadata={"static": True})
-    lineages: int = dataclasses.field(metadata={"static": True})
-    places: int = dataclasses.field(metadata={"static": True})
-    across: bool = dataclasses.field(metadata={"static": True})
-    closed: bool = dataclasses.field(metadata={"static": True})
-    loci: bool = dataclasses.field(metadata={"static": True})
-
-
-class Measured(NamedTuple):
-    """What a simulation tells the theory about one generation; ones and NaN tell it nothing."""
-
-    strength: Real  # (), realised response to the selection / the theory's
-    accuracy: Real  # (), of the index among the candidates; NaN: that of a record
-
-
-def uninformed() -> Measured:
-    """Nothing has been measured."""
-    return Measured(jnp.ones(()), jnp.full((), jnp.nan))
 
 
 def selected(count: Array, candidates: Array) -> tuple[Array, Array]:
@@ -148,12 +70,12 @@ def step(world: World, state: Moments, levers: Levers, measured: Measured) -> Mo
     """
     w = levers.weights
     slope, residual = _tested(world, state)
-    shown = w * slope
-    alpha = jnp.einsum("t,tbn->bn", shown, world.effect)
+    shown, effect = w * slope, average_effects(world, state)
+    alpha = jnp.einsum("t,tbn->bn", shown, effect)
     # Competing: within a clutch its own animals; across clutches all, families weighed apart.
     families = state.between + state.mixed if world.across else state.mixed
-    with_families = toward(world.effect, families, shown)  # covariance of dosages with the index
-    with_sibs = toward(world.effect, state.within, shown)
+    with_families = toward(effect, families, shown)  # covariance of dosages with the index
+    with_sibs = toward(effect, state.within, shown)
     of_families = (alpha * with_families).sum()
     if world.across:
         of_families += w @ world.clutch @ w
@@ -178,6 +100,11 @@ def step(world: World, state: Moments, levers: Levers, measured: Measured) -> Mo
     i_f, i_m = measured.strength * intensity
 
     mean = state.mean + 0.25 * (i_f + i_m) * onto
+    if world.heterosis is not None or world.gating is not None:
+        # The selected have a mean square of the index of 1 + i^2 - k.
+        squares = measured.strength * (intensity**2 - jnp.stack([k_f, k_m])).sum()
+        competing = levers.family_weight * families + state.within
+        mean += 0.25 * squares * curvature(world, state, competing, w, shown, onto, spread)
     shape = _allele_frequencies(state, mean, 0.5 * (k_f + k_m), onto) if world.loci else None
 
     # Genes of the breeders of each sex: the finite number of them, their families used unequally.
@@ -188,9 +115,10 @@ def step(world: World, state: Moments, levers: Levers, measured: Measured) -> Mo
         t = levers.family_weight**2 * of_families / jnp.maximum(variance, _LEAST)
         alike = jnp.exp(jnp.minimum(0.5 * (i_f**2 + i_m**2) * t, 4.0)) - 1
         crowding = alike / jnp.maximum(world.lineages * world.sires - 1, 1)
-    loss = outer(world.effect, onto)
-    female = _breeders(state, world.across, k_f * loss, of_dams, crowding)
-    male = _breeders(state, world.across, k_m * loss, of_sires, crowding)
+    loss = outer(effect, onto)
+    of_females, of_males = (settled(world, state, shown * i / spread) for i in (i_f, i_m))
+    female = _breeders(of_females, world.across, k_f * loss, of_dams, crowding)
+    male = _breeders(of_males, world.across, k_m * loss, of_sires, crowding)
     unlike = 0.25 * (i_f - i_m) ** 2 * loss  # mates of sexes that were selected unequally hard
     neutral_state = state._replace(**dict(zip(_PARTS, state.neutral, strict=True)))
     neutral_female = _breeders(neutral_state, world.across, 0.0, of_dams, crowding)
@@ -210,15 +138,13 @@ def step(world: World, state: Moments, levers: Levers, measured: Measured) -> Mo
 
 def _tested(world: World, state: Moments) -> tuple[Array, Array]:
     """What a test sees: of a trait's gain a share (trait,), and the environmental covariance of a record."""
-    gain = 2 * jnp.einsum("tbn,bn->t", world.effect, state.mean - state.origin)
+    gain = value(world, state) - state.origin
     limited = jnp.isfinite(world.ceiling)
     most = jnp.where(limited, world.ceiling, 1.0)
     slope = jnp.where(limited, jax.nn.sigmoid((most - gain) / (most / 4)), 1.0)
-    scale = jnp.exp(-world.gating @ jnp.clip(gain, -4.0, 4.0))
     # Dominance deviations are no part of what is transmitted: three quarters of them differ between full sibs.
-    deviations = (1.0 if world.across else 0.75) * world.dominance
-    residual = world.residual + deviations + (jnp.outer(scale, scale) - 1) * world.passing
-    return slope, residual
+    deviations = (1.0 if world.across else 0.75) * dominance_covariance(world, state)
+    return slope, world.residual + deviations + passing_now(world, gain) - world.passing
 
 
 class _Breeders(NamedTuple):

@@ -19,6 +19,7 @@ from jaxbreed.space import Space, Theta
 
 CourseOf = Callable[[Schedule], Course]
 Value = Callable[[Course], Array]
+OfTheta = Callable[[Theta], Array]
 _TRUST = 0.8
 """Theory must promise at least 1 / 0.8 of a limit on inbreeding before the limit is called impossible."""
 
@@ -53,6 +54,35 @@ def search(
     Returns:
       The best parameters found, within their boxes, and their value.
     """
+
+    def of(function: Value) -> OfTheta:
+        return lambda theta: function(course(space.schedule(theta)))
+
+    return climb(of(value), space, theta, excess=[of(limit.excess) for limit in limits], iterations=iterations)
+
+
+def climb(
+    value: OfTheta,
+    space: Space,
+    theta: Theta,
+    *,
+    excess: Sequence[OfTheta] = (),
+    iterations: int = 50,
+    radius: float = 1.0,
+) -> Found:
+    """Maximises a noiseless, differentiable function of parameters.
+
+    Args:
+      value: what to maximise.
+      space: of schedules.
+      theta: where to start.
+      excess: functions to be kept at or below 0.
+      iterations: at most.
+      radius: how far from the start each parameter may go, in units of its box.
+
+    Returns:
+      The best parameters found, within their boxes, and their value.
+    """
     names = sorted(theta)
     sizes = [theta[name].size for name in names]
 
@@ -63,12 +93,12 @@ def search(
     def flatten(theta: Theta) -> npt.NDArray[np.float64]:
         return np.concatenate([np.asarray(theta[name], np.float64).ravel() for name in names])
 
-    def both(of: Value) -> Callable[[npt.NDArray[np.float64]], tuple[float, npt.NDArray[np.float64]]]:
+    def both(of: OfTheta) -> Callable[[npt.NDArray[np.float64]], tuple[float, npt.NDArray[np.float64]]]:
         seen: dict[bytes, tuple[float, npt.NDArray[np.float64]]] = {}
 
         def at(flat: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
             if (key := flat.tobytes()) not in seen:
-                worth, slope = jax.value_and_grad(lambda t: of(course(space.schedule(t))))(unflatten(flat))
+                worth, slope = jax.value_and_grad(of)(unflatten(flat))
                 seen.clear()
                 seen[key] = -float(worth), -flatten(slope)
             return seen[key]
@@ -76,22 +106,23 @@ def search(
         return at
 
     constraints: list[dict[str, object]] = []
-    for limit in limits:
-        kept = both(limit.excess)
+    for function in excess:
+        kept = both(function)
         constraints.append({"type": "ineq", "fun": partial(_part, kept, 0), "jac": partial(_part, kept, 1)})
     constraints += _sums(space, names, theta)
+    start = flatten(theta)
     result = minimize(
         both(value),
-        flatten(theta),
+        start,
         jac=True,
-        bounds=[(0.0, 1.0)] * sum(sizes),
+        bounds=list(zip(np.maximum(start - radius, 0.0), np.minimum(start + radius, 1.0), strict=True)),
         constraints=constraints,
         method="SLSQP",
         # Courses are float32: smaller steps are rounding.
         options={"maxiter": iterations, "ftol": 1e-6},
     )
     best = space.project(unflatten(np.asarray(result.x, np.float64)))
-    return Found(best, float(value(course(space.schedule(best)))))
+    return Found(best, float(value(best)))
 
 
 def _part(both: Callable[[Any], tuple[Any, Any]], part: int, at: npt.NDArray[np.float64]) -> Any:
@@ -172,6 +203,7 @@ def pareto_front(
     method: Literal["chebyshev", "epsilon"] = "chebyshev",
     limits: Sequence[Limit] = (),
     theta: Theta | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Front:
     """Finds what two traits can gain together, by theory, each point starting from its neighbour.
 
@@ -185,6 +217,7 @@ def pareto_front(
         second's at or above a number, in equal steps.
       limits: that every point must keep.
       theta: where to start; None for the space's start.
+      progress: called with the number of points found.
 
     Raises:
       ValueError: fewer than two points; two traits that are one.
@@ -202,7 +235,11 @@ def pareto_front(
 
     start = space.theta() if theta is None else theta
     # An end that is best in one trait should not waste the other.
-    ends = [search(course, weighted(w), space, start, limits=limits).theta for w in ((1.0, 0.02), (0.02, 1.0))]
+    ends = []
+    for w in ((1.0, 0.02), (0.02, 1.0)):
+        ends.append(search(course, weighted(w), space, start, limits=limits).theta)
+        if progress is not None:
+            progress(len(ends))
     corner = np.array([np.asarray(final(course(space.schedule(end))), np.float64) for end in ends])
     high = corner.diagonal()
     spread = np.maximum(high - corner[::-1].diagonal(), 1e-6)
@@ -221,6 +258,8 @@ def pareto_front(
 
             at = search(course, worth, space, at, limits=limits).theta
         found.append(at)
+        if progress is not None:
+            progress(len(found) + 1)
     found.append(ends[1])
     gain = np.array([np.asarray(final(course(space.schedule(point))), np.float64) for point in found])
     worse = (gain[:, None] <= gain + 1e-4).all(-1) & (gain[:, None] < gain - 1e-4).any(-1)

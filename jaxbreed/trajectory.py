@@ -10,7 +10,18 @@ import numpy.typing as npt
 from jax import Array, lax
 
 from jaxbreed.covariance import Real, of_traits
-from jaxbreed.recursion import Levers, Measured, Moments, World, concentration, step, uninformed
+from jaxbreed.moments import (
+    Levers,
+    Measured,
+    Moments,
+    World,
+    average_effects,
+    dominance_covariance,
+    inbreeding,
+    uninformed,
+    value,
+)
+from jaxbreed.recursion import concentration, step
 
 Floats = npt.NDArray[np.float64]
 
@@ -34,10 +45,10 @@ class Followed(NamedTuple):
 
 def see(world: World, state: Moments) -> Seen:
     """Gain, variance and inbreeding of the eggs of one generation."""
-    inbreeding = 1 - state.neutral[2] - state.neutral[3]
-    gain = 2 * jnp.einsum("tbn,bn->t", world.effect, state.mean - state.origin) - world.depression * inbreeding
-    additive = jnp.diag(of_traits(world.effect, state.between + state.mixed + state.within))
-    return Seen(gain, additive + (1 - inbreeding) * jnp.diag(world.dominance), inbreeding)
+    f = inbreeding(state)
+    additive = of_traits(average_effects(world, state), state.between + state.mixed + state.within)
+    variance = jnp.diag(additive + (1 - f) * dominance_covariance(world, state))
+    return Seen(value(world, state) - state.origin, variance, f)
 
 
 def entropy_of(world: World, levers: Levers) -> Array:
@@ -103,7 +114,7 @@ def _responses(world: World, states: Moments, levers: Levers, measured: Measured
     """Responses along the weights, summed over replicates, of theory and of a simulation: (generation,) each."""
 
     def one(now: Moments, then: Moments, row: Levers) -> tuple[Array, Array]:
-        along = jnp.einsum("t,tbn->bn", row.weights, world.effect)
+        along = jnp.einsum("t,tbn->bn", row.weights, average_effects(world, now))
         expected = step(world, now, row, measured).mean
         return (along * (expected - now.mean)).sum(), (along * (then.mean - now.mean)).sum()
 

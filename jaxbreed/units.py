@@ -9,9 +9,9 @@ import numpy.typing as npt
 from jaxbreed.clutch import Families, cumulative_shares
 from jaxbreed.covariance import Covariance
 from jaxbreed.linkage import Intervals
+from jaxbreed.moments import Moments, World, value
 from jaxbreed.population import Population
 from jaxbreed.program import Program
-from jaxbreed.recursion import Moments, World
 
 Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
@@ -55,16 +55,19 @@ def build_units(program: Program, frequency: Floats) -> Units:
     sd = np.asarray(traits.sd_phenotypic, np.float64)
     scale = 2.0**-traits.scale_bits / sd[:, None]
     effect = np.asarray(traits.effect, np.float64) * scale
-    depression, deviations = np.zeros(len(sd)), np.zeros((len(sd), len(sd)))
+    loci = effect.shape[1] <= MOST_LOCI
+    depression, deviations, heterosis = np.zeros(len(sd)), np.zeros((len(sd), len(sd))), None
     at_qtl = np.asarray(frequency, np.float64)[np.asarray(traits.qtl)]
     if traits.dominance is not None:
         dominance = np.asarray(traits.dominance, np.float64) * scale
         heterozygosity = 2 * at_qtl * (1 - at_qtl)
-        depression = (heterozygosity * dominance).sum(1)
         deviations = heterozygosity**2 * dominance @ dominance.T
-        effect = effect + dominance * (1 - 2 * at_qtl)  # average effects, `jaxbreed.dominance.average_effect`
+        if loci:
+            heterosis = dominance[:, None]
+        else:
+            depression = (heterozygosity * dominance).sum(1)
+            effect = effect + dominance * (1 - 2 * at_qtl)  # average effects, `jaxbreed.dominance.average_effect`
     chromosome, position = _places(program)
-    loci = effect.shape[1] <= MOST_LOCI
     if loci:
         members, content, effects = np.arange(effect.shape[1])[None], np.eye(effect.shape[1])[None], effect[:, None]
         kept = _kept_by_linkage(program, chromosome, position)[:, None]
@@ -75,10 +78,11 @@ def build_units(program: Program, frequency: Floats) -> Units:
     share = np.diff(cumulative_shares(settings)[settings.sires[0] :], axis=1, prepend=0.0)
     world = World(
         effect=effects,
+        heterosis=heterosis,
         kept=kept,
         residual=permanent + passing,
         passing=passing,
-        gating=np.zeros((len(sd), len(sd))) if battery is None else np.array(battery.gating),
+        gating=None if battery is None or not np.any(battery.gating) else np.array(battery.gating),
         ceiling=np.full(len(sd), np.inf) if battery is None else np.array(battery.ceiling),
         clutch=np.zeros((len(sd), len(sd))) if traits.clutch is None else np.asarray(traits.clutch) / np.outer(sd, sd),
         depression=depression,
@@ -195,7 +199,7 @@ def moments_of(
       units: how genomes are read.
       population: the breeders.
       families: the eggs they lay.
-      origin: (replicate, block, n), means of generation 0; None where this is it.
+      origin: (replicate, trait), values of generation 0; None where this is it.
 
     Returns:
       float64, leading axis (replicate,).
@@ -211,7 +215,8 @@ def moments_of(
     dam, sire = np.asarray(families.dam), np.asarray(families.sire)
     mean, between, mixed, apart, within = _genes(units.world, copies, share, dam, sire)
     neutral = _neutral(np.asarray(population.kinship, np.float64), share, dam, sire)
-    return Moments(mean, between, mixed, apart, within, neutral, mean if origin is None else origin)
+    state = Moments(mean, between, mixed, apart, within, neutral, origin)
+    return state if origin is not None else state._replace(origin=value(units.world, state))
 
 
 def _genes(world: World, copies: Floats, share: Floats, dam: Whole, sire: Whole) -> tuple[Any, ...]:

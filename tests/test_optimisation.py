@@ -59,7 +59,8 @@ OBJECTIVE = FinalGain((1.0, 0.4))
 
 def test_every_gradient_finds_the_theorems_weights():
     """With constant G and a final index the best weights are the economic ones in every generation."""
-    for gradient, steps in (("costate", 60), ("theory", 60), ("pgpe", 40)):
+    ways = (("costate", False, 60, 1), ("theory", False, 60, 0), ("pgpe", False, 40, 12), ("pgpe", "costate", 40, 13))
+    for gradient, control, steps, runs in ways:
         found = optimize_course(
             COURSES,
             OBJECTIVE,
@@ -69,13 +70,13 @@ def test_every_gradient_finds_the_theorems_weights():
             steps=steps,
             seed=3,
             pairs=6,
-            control=False,
+            control=control,
         )
         weights = np.asarray(found.schedule.weights)
         angle = np.arctan2(weights[:, 1], weights[:, 0]) - np.arctan2(0.4, 1.0)
         assert abs(angle.mean()) < 0.08, gradient
         assert (np.abs(angle) < 0.2).all(), gradient  # it started at 0.4
-        assert found.eggs == {"costate": 1, "theory": 0, "pgpe": 12}[gradient] * steps * 10_000
+        assert found.eggs == runs * steps * 10_000
     # An optimiser that is shown the opposite loses.
     start = float(OBJECTIVE(expected(START)))
     lost = optimize_course(COURSES, -1.0 * OBJECTIVE, ANGLES, steps=40, seed=3)
@@ -209,6 +210,7 @@ def test_other_checkpoints_are_refused_in_one_sentence(tmp_path):
 def test_settings_that_cannot_be_are_one_sentence():
     rates = build_space(constant_schedule(ROUNDS, [1.0, 1.0], inbreeding_rate=0.02), (Lever("inbreeding_rate"),), RULES)
     for changes, message in (
+        ({"control": "adam"}, 'control is adam; it must be True, False or "costate"'),
         ({"gradient": "newton"}, "gradient is newton; it must be one of costate, theory, pgpe"),
         ({"steps": 0}, "steps is 0 and pairs 4; both must be at least 1"),
         ({"sigma": {"males": 0.1}}, "sigma is .*; it must be above 0 and at most 0.5, one for each of weights"),

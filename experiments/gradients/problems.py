@@ -135,7 +135,7 @@ def problems(quick: bool) -> dict[str, Callable[[], Problem]]:
         "many loci, 2 generations": angles("many loci, 2 generations", [0.3, 0.3], **many),
         "many loci, 10 generations": angles("many loci, 10 generations", [0.4] * 10, reach=0.25, **many),
         "across families": angles("across families", [0.3] * 4, scope="across", sires=(2, 2), **many),
-        "tests gated by tameness": angles("tests gated by tameness", [0.6] * 4, first_trait, 0.25, **tests, **gated),
+        "tests gated by tameness": angles("tests gated by tameness", [1.0] * 4, first_trait, 0.25, **tests, **gated),
         "genomic prediction": angles("genomic prediction", [0.3] * 3, **(many | tests | genomic)),
         "inbreeding depression": angles("inbreeding depression", [0.3] * 4, depression=5.0, mating="within_lineage"),
         "males kept, F limited": lever(
