@@ -54,6 +54,11 @@ def upper_bound(values: npt.ArrayLike) -> float:
     return float(given.mean() + stats.t.ppf(0.95, given.size - 1) * stats.sem(given))
 
 
+def lower_bound(values: npt.ArrayLike) -> float:
+    """One-sided 95 % lower bound of the mean."""
+    return -upper_bound(-np.asarray(values, np.float64))
+
+
 def at_equal_inbreeding(
     inbreeding: float, frontier_inbreeding: npt.ArrayLike, frontier_worth: npt.ArrayLike
 ) -> Floats | None:
