@@ -24,7 +24,7 @@ def base_mean(world: World) -> np.ndarray:
 @check("V24", "covariances of sibs: 1/2 VA + VC of full sibs, 1/4 VA + VC in a clutch, 1/4 VA of one sire")
 def sibs(effort: Effort) -> Iterator[Finding]:
     """Wrong: a clutch effect for each sire's family, or for each animal; sires that share a clutch effect."""
-    size, clutches, replicates = 40, 100, effort.size(6, 40)
+    size, clutches, replicates = 40, 100, effort.size(12, 60)
     settings = Settings(lineages=clutches, eggs=(size, size), sires=(2, 2), sexes="alternate")
     shares = {"h2": (0.4, 0.3), "clutch": (0.2, 1e-9)}
     seed = effort.run_seed(24)

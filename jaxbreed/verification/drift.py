@@ -15,7 +15,8 @@ from jaxbreed.schedule import constant_schedule
 from jaxbreed.simulation import simulate
 from jaxbreed.statistics import family_moments
 from jaxbreed.testing import make_assay, sweep_families, with_clutch_effects
-from jaxbreed.verification.findings import Finding, mean_of, normal_variance
+from jaxbreed.verification.findings import Finding, exact, mean_of, normal_variance
+from jaxbreed.verification.maps import gamete_variance
 from jaxbreed.verification.registry import Effort, check, shared
 from jaxbreed.verification.worlds import World, build
 
@@ -74,6 +75,21 @@ def expected_inbreeding(dams: int, males: int, eggs: int, generations: int) -> l
     return course
 
 
+def within_by_definition(world: World, population: Population, replicates: int) -> npt.NDArray[np.float64]:
+    """Mean variance within the first clutches of some replicates, pair of loci by pair: (replicate, trait)."""
+    genetic_map, effect = world.founders.map, np.asarray(world.program.traits.effect, np.float64)
+    effect = effect * 2.0**-world.program.traits.scale_bits
+    haplotypes = np.asarray(population.haplotypes[:replicates], np.float64)
+    difference = haplotypes[:, :, 1] - haplotypes[:, :, 0]
+    total = np.zeros((replicates, len(effect)))
+    for r in range(replicates):
+        for animal in range(2 * DAMS):  # dams, then their mates
+            place = genetic_map.position[animal // DAMS]
+            for t, a in enumerate(effect):
+                total[r, t] += gamete_variance(a * difference[r, animal], place, genetic_map.chromosome) / DAMS
+    return total
+
+
 def inbreeding_of_herds(effort: Effort) -> Iterator[Finding]:
     """Rows of V13."""
     _, history, _ = run_herds(effort)
@@ -86,7 +102,10 @@ def inbreeding_of_herds(effort: Effort) -> Iterator[Finding]:
 
 def heterozygosity_of_herds(effort: Effort) -> Iterator[Finding]:
     """Rows of V14."""
-    _, history, _ = run_herds(effort)
+    world, history, seen = run_herds(effort)
+    law = f"closed form of the variance within clutches, {DAMS} pairs of given parents, over the sum over pairs of loci"
+    over = history["variance_within"][:3, 0] / within_by_definition(world, seen[0][0], 3)
+    yield exact(law, over, 1.0, "1/4 sum d_i d_j (1 - 2 r_ij)", rounding=5e-3)
     for g in (1, ROUNDS):
         law = f"heterozygosity of the gene pool, generation {g}, 2 p q (1 - kinship of the pool)"
         yield mean_of(law, history["heterozygosity"][:, g], 0.5 * (1 - history["kinship"][:, g]), WRIGHT)

@@ -13,6 +13,7 @@ from jaxbreed import kernels
 from jaxbreed.kernels import quantiles
 from jaxbreed.verification.findings import Finding, chi_square, count_of, exact
 from jaxbreed.verification.gametes import heterozygotes, score_family
+from jaxbreed.verification.intensity import best_ranks, noise
 from jaxbreed.verification.registry import Effort, check
 
 ORDER = "order statistics of the normal distribution"
@@ -32,21 +33,22 @@ def expected_maximum(count: int) -> tuple[float, float]:
 @jax.jit
 def _deviates(key: jax.Array, number: jax.Array) -> jax.Array:
     """200,000 environmental deviations of one trait, SD 1, in units of 2**-14."""
-    noise = kernels.Noise(jnp.full((1, 1), 1 << _UNIT, jnp.int32), jnp.zeros(1, jnp.int32))
-    return kernels.environment((key[0], key[1] ^ number), jnp.arange(_BATCH, dtype=jnp.uint32), noise)[0]
+    of_one = kernels.Noise(jnp.full((1, 1), 1 << _UNIT, jnp.int32), jnp.zeros(1, jnp.int32))
+    return kernels.environment((key[0], key[1] ^ number), jnp.arange(_BATCH, dtype=jnp.uint32), of_one)[0]
 
 
 @check("V7", "the best of a clutch is as good as the normal distribution says, far into the tail")
 def normal_extremes(effort: Effort) -> Iterator[Finding]:
     """Wrong: uniforms of 23 or 24 bits, which end at 5.2 or 5.4 SD; the quantile at 1/n taken for the mean."""
     batches, key, start = effort.size(60, 600), jnp.asarray(effort.words(7), jnp.uint32), 0
-    beyond = 0
+    beyond, furthest = 0, list[tuple[int, int]]()
     for size, share in ((10, 1), (100, 1), (1_000, 2), (10_000, 8), (100_000, 12), (200_000, 36)):
         best = []
         for number in range(start, start + batches * share // 60):
             drawn = np.asarray(_deviates(key, jnp.uint32(number)))
             best.append(drawn.reshape(-1, size).max(1) / 2**_UNIT)
             beyond += int((np.abs(drawn) >= 5 * 2**_UNIT).sum())
+            furthest = sorted([*furthest, (int(drawn.max()), number)])[-4:]
         start += batches * share // 60
         maxima = np.concatenate(best)
         mean, spread = expected_maximum(size)
@@ -61,6 +63,23 @@ def normal_extremes(effort: Effort) -> Iterator[Finding]:
     upper = np.asarray(quantiles.normal_deviate(jnp.asarray(words, jnp.uint32))) / 2**quantiles.UNIT_BITS
     law = "deviate of a random word, the largest error of 102,000"
     yield exact(law, upper + special.ndtri((2 * words + 1) / 2.0**33), 0.0, "normal quantile function", rounding=2e-5)
+    # The clutches with the furthest deviates of all, ranked by the sweep, which may be another implementation.
+    keys = jnp.stack([key ^ jnp.asarray([0, number], jnp.uint32) for _, number in furthest])
+    ranks = np.asarray(best_ranks(200)(keys, jnp.int32(_BATCH)))[..., 0]
+    law = f"rank of the best of either sex in the sweep, the {len(furthest)} clutches with the furthest deviates"
+    yield exact(law, ranks, np.asarray(_ranks_by_hand(keys)), "definition")
+
+
+@jax.jit
+def _ranks_by_hand(keys: jax.Array) -> jax.Array:
+    """Largest rank of the females (even numbers) and males (odd) of clutches of 200,000: (clutch, sex)."""
+
+    def one(key: jax.Array) -> jax.Array:
+        phenotype = kernels.environment((key[0], key[1]), jnp.arange(_BATCH, dtype=jnp.uint32), noise())
+        index = kernels.selection_index(phenotype, jnp.full(1, 1 << 14, jnp.int32))
+        return index.reshape(-1, 2).max(0) + (1 << 30)
+
+    return jax.lax.map(one, keys)
 
 
 # 100 chromosomes; sets of unlinked loci, one a chromosome. Sets of one size share none: clutches of their own.

@@ -6,6 +6,7 @@ import numpy as np
 
 from jaxbreed import kernels
 from jaxbreed.verification.findings import Finding, known_error, mean_of, normal_variance, variance_of
+from jaxbreed.verification.full_clutches import full_clutches
 from jaxbreed.verification.gametes import score_family
 from jaxbreed.verification.maps import gamete_variance
 from jaxbreed.verification.registry import Effort, check
@@ -69,3 +70,5 @@ def families(effort: Effort) -> Iterator[Finding]:
     yield mean_of(f"variance within {number} families, 1/2 VA", within, additive / 2, FALCONER)
     between = additive / 2 * (1 + 1 / size)
     yield normal_variance(f"variance between {number} families, 1/2 VA", means, between, FALCONER)
+    if effort.full:
+        yield from full_clutches(effort)

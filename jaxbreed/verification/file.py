@@ -1,16 +1,19 @@
 """A report in a file: JSON, CSV or HDF5, by its name's end."""
 
+import contextlib
 import csv
 import dataclasses
 import io
 import json
 import math
+import platform
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
+from jaxbreed.cores import available_cores
 from jaxbreed.kernels import implementations, native
 from jaxbreed.results import provenance, whole_file, write_whole
 from jaxbreed.verification.runner import FAMILY_ERROR, Report
@@ -47,7 +50,17 @@ def machine() -> dict[str, str]:
     """Versions, device, implementation of the kernels, commit and time."""
     about = provenance()
     del about["title"]
+    about |= {"processor": _processor(), "cores": str(available_cores())}
     return about | {"kernels": implementations()[0], "instruction_set": native.instruction_set() or "none"}
+
+
+def _processor() -> str:
+    """Name of the processor where the system tells it."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
 
 
 def rows_of(report: Report) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Selection intensity: what the sweep keeps against order statistics, and the closed forms against tables (V9, V10)."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import jax
 import jax.numpy as jnp
@@ -27,14 +27,19 @@ def mean_of_best(selected: int, candidates: int) -> float:
     return float(candidates / selected * np.trapezoid(integrand, x))
 
 
+def noise() -> kernels.Noise:
+    """Environment of SD 2**26 score units."""
+    return kernels.Noise(jnp.full((1, 1), 1 << 14, jnp.int32), jnp.full(1, _SHIFT, jnp.int32))
+
+
 @functools.cache
-def _swept(kept: int):  # type: ignore[no-untyped-def]
-    """The best of both sexes of clutches without genetic variance: (clutch, sex, kept) in SD."""
+def best_ranks(kept: int) -> Callable[[jax.Array, jax.Array], jax.Array]:
+    """Sweeps clutches without genetic variance: keys (clutch, 2), eggs () to ranks (clutch, sex, kept)."""
     none = np.zeros((2, 1))
     walk_map = kernels.build_walk_map(np.zeros(1, np.int32), none, none)
     assay = kernels.Assay(
         weight=jnp.full(1, 1 << 14, jnp.int32),
-        noise=kernels.Noise(jnp.full((1, 1), 1 << 14, jnp.int32), jnp.full(1, _SHIFT, jnp.int32)),
+        noise=noise(),
         unit=jnp.full(2, 17, jnp.int32),
         survival=jnp.uint32(2**32 - 1),
         lanes=4096,
@@ -53,17 +58,14 @@ def _swept(kept: int):  # type: ignore[no-untyped-def]
 
         return jax.lax.map(one, keys)
 
-    def run(effort: Effort, stream: int, clutches: int, candidates: int) -> np.ndarray:
-        low, high = effort.words(stream)
-        keys = np.stack([np.full(clutches, low), high ^ np.arange(clutches)], axis=-1).astype(np.uint32)
-        ranks = np.asarray(best(jnp.asarray(keys), jnp.int32(2 * candidates)))
-        return (ranks - 2.0**30) / 2.0 ** (14 + _SHIFT - 1)
-
-    return run
+    return best
 
 
 def _row(effort: Effort, stream: int, kept: int, selected: int, candidates: int, clutches: int, law: str) -> Finding:
-    best = _swept(kept)(effort, stream, clutches, candidates)[..., :selected].mean(-1)
+    low, high = effort.words(stream)
+    keys = np.stack([np.full(clutches, low), high ^ np.arange(clutches)], axis=-1).astype(np.uint32)
+    ranks = np.asarray(best_ranks(kept)(jnp.asarray(keys), jnp.int32(2 * candidates)))
+    best = ((ranks - 2.0**30) / 2.0 ** (14 + _SHIFT - 1))[..., :selected].mean(-1)
     law = f"{law}, {2 * clutches} groups"
     return mean_of(law, best, mean_of_best(selected, candidates), ORDER)
 

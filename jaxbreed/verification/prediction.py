@@ -19,7 +19,7 @@ _CHROMOSOMES, _LOCI, _LENGTH = 12, 120, 0.8
 @check("V31", "accuracy of genomic prediction within a full-sib family")
 def accuracy(effort: Effort) -> Iterator[Finding]:
     """200 sibs tested, h2 0.6, 300 not. Wrong: half or twice the segments; the heritability among founders."""
-    families, tested, others, h2 = effort.size(12, 60), 200, 300, 0.6
+    families, tested, others, h2 = effort.size(20, 60), 200, 300, 0.6
     loci = _CHROMOSOMES * _LOCI
     chromosome = np.repeat(np.arange(_CHROMOSOMES), _LOCI).astype(np.int32)
     place = np.tile(np.linspace(0, _LENGTH, _LOCI), _CHROMOSOMES)

@@ -3,14 +3,17 @@
 from collections.abc import Iterator
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from jaxbreed.history import History
 from jaxbreed.index import desired_gains, index_response, smith_hazel
+from jaxbreed.kernels import environment
 from jaxbreed.schedule import Schedule, constant_schedule
 from jaxbreed.simulation import simulate
+from jaxbreed.testing import score_families
 from jaxbreed.theory import bulmer, variance_reduction
-from jaxbreed.verification.drift import DAMS, build_herd, herd_replicates
+from jaxbreed.verification.drift import DAMS, EGGS, Seen, build_herd, herd_replicates
 from jaxbreed.verification.findings import Finding, exact, mean_of
 from jaxbreed.verification.registry import Effort, check, shared
 from jaxbreed.verification.worlds import World
@@ -25,16 +28,49 @@ def _simulate(effort: Effort, world: World, plan: Schedule, stream: int) -> Hist
 
 
 @shared
-def run_truncation(effort: Effort) -> tuple[World, History]:
+def run_truncation(effort: Effort) -> tuple[World, History, Seen]:
     """Two rounds of truncation on the first trait alone; the second has clutch effects and goes along."""
     world = build_herd(effort, 11, correlation=0.3, clutch=(1e-9, 0.2))
-    return world, _simulate(effort, world, constant_schedule(2, (1.0, 0.0)), 11)
+    seen = Seen()
+    history = simulate(
+        world.program,
+        world.founders,
+        constant_schedule(2, (1.0, 0.0)),
+        replicates=herd_replicates(effort),
+        seed=effort.run_seed(11),
+        on_families=lambda population, families: seen.append((population, families)) if len(seen) < 2 else None,
+    )
+    return world, history, seen
+
+
+def not_the_best(world: World, seen: Seen) -> int:
+    """Breeders of generation 1 that are not the best of generation 0, counted by looking at every egg.
+
+    Args:
+      world: selected on the first trait alone.
+      seen: breeders and families of generations 0 and 1.
+    """
+    (population, families), (chosen, _) = seen
+    replicates = len(population.name)
+    number = np.arange(EGGS, dtype=np.uint32).reshape(-1, 2).T  # females are even
+    eggs = jnp.asarray(np.broadcast_to(number, (replicates, DAMS, 1, *number.shape)))
+    genetic = np.asarray(score_families(world.program, population, families, eggs))[..., 0].astype(np.int64)
+    keys = jnp.moveaxis(families.key, -1, 0)[..., None, None]
+    luck = environment((keys[0], keys[1]), eggs, world.program.noise)[0]
+    record = genetic + np.asarray(luck) + np.asarray(families.clutch)[..., None, None, 0]
+    wrong = 0
+    for sex, bred in enumerate((slice(0, DAMS), slice(DAMS, 2 * DAMS))):
+        best = np.sort(record[:, :, 0, sex].reshape(replicates, -1), axis=1)[:, -DAMS:]
+        wrong += int((best != np.sort(np.asarray(chosen.phenotype)[:, bred, 0], axis=1)).sum())
+    return wrong
 
 
 @check("V11", "the breeder's equation: R = h2 S, and parents hand on their breeding values, no more")
 def breeders_equation(effort: Effort) -> Iterator[Finding]:
     """Wrong: S on genetic values (R / S = 1); response against the selected; selection at random."""
-    _, history = run_truncation(effort)
+    world, history, seen = run_truncation(effort)
+    law = f"breeders of {len(history['eggs'])} herds that are not the best {DAMS} of either sex, every egg scored"
+    yield exact(law, not_the_best(world, seen), 0, "truncation")
     s, r = history["selection_differential"][:, 0, 0], history["response"][:, 0, 0]
     law = f"R / S of {DAMS * 2} parents of {DAMS * 100:,} tested, h2 of these"
     yield mean_of(law, r / s, history["heritability"][:, 0, 0], BREEDER)

@@ -26,7 +26,7 @@ def two_stages(effort: Effort) -> Iterator[Finding]:
 
     Wrong: one stage alone; two tests that have nothing in common, or everything.
     """
-    clutches, eggs = effort.size(12, 24), effort.size(10_000, 60_000)
+    clutches, eggs = 24, effort.size(10_000, 60_000)
     tests = (Stage("test", capacity=eggs), Stage("test", capacity=eggs // 10, sessions=4))
     settings = Settings(lineages=clutches, eggs=(eggs, eggs), stages=tests)
     seed = effort.run_seed(23)

@@ -1,0 +1,196 @@
+"""Deliberate faults, one at a time: does `jaxbreed verify`, or else a test, turn red?
+
+    python experiments/validation/mutants.py [NAME ...] [--list]    # results are added to mutants.json
+    python experiments/validation/mutants.py --table                # writes mutants.md from them
+
+Each fault is one replacement in a copy of the package. With a fault in the kernels the copy runs those of XLA, which
+are the specification, and the checks of kernels; otherwise the C++ kernels and the checks of programmes. Faults of the
+C++ kernels are compiled. `none`, without a fault, must be green: it runs all checks with the XLA kernels.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from faults import FAULTS, OF_KERNELS, OF_NATIVE, OF_PROGRAMMES, Fault
+
+from jaxbreed.kernels import native
+from jaxbreed.verification.runner import critical_deviate
+
+ROOT, HERE = Path(__file__).parents[2], Path(__file__).parent
+RESULTS = HERE / "mutants.json"
+CRITICAL = critical_deviate(140)  # stochastic rows of all checks, quick
+# The editable install's finder goes before any path: without it the copy is what is imported.
+START = """
+import sys
+sys.meta_path[:] = [f for f in sys.meta_path if type(f).__name__ != "ScikitBuildRedirectingFinder"]
+sys.path.insert(0, {copy!r})
+import jaxbreed.kernels.native as native
+assert native.__file__.startswith({copy!r})
+if {kind!r} == "xla":
+    native._find = lambda: None
+"""
+VERIFY = START + "import jaxbreed.cli\nsys.argv = ['jaxbreed', *{arguments!r}]\njaxbreed.cli.main()\n"
+TEST = START + "import pytest\nsys.exit(pytest.main(['-q', '-x', '-p', 'no:cacheprovider', *{tests!r}]))\n"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--table", action="store_true")
+    asked = parser.parse_args()
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    if asked.list:
+        print("\n".join(f"{fault.name}{'' if fault.name not in results else ' (done)'}" for fault in FAULTS))
+        return 0
+    if asked.table:
+        (HERE / "mutants.md").write_text(table(results))
+        return 0
+    known = {fault.name: fault for fault in FAULTS}
+    for name in set(asked.names) - set(known):
+        parser.error(f"there is no fault {name!r}; --list shows them")
+    for name in asked.names or [fault.name for fault in FAULTS if fault.name not in results]:
+        results[name] = examine(known[name])
+        RESULTS.write_text(json.dumps({f.name: results[f.name] for f in FAULTS if f.name in results}, indent=1) + "\n")
+        print(f"{name}: {results[name]['verdict']}; {caught_by(results[name])}", flush=True)
+    return 0
+
+
+def examine(fault: Fault) -> dict[str, Any]:
+    """Applies a fault and runs what should see it."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder)
+        apply(fault, copy)
+        report, began = copy / "report.json", time.perf_counter()
+        names = {"copy": folder, "kind": fault.kind}
+        arguments = ["verify", "-q", "-o", str(report), *(["--only", fault.only] if fault.only else [])]
+        run = python(copy, VERIFY.format(**names, arguments=arguments))
+        found: dict[str, Any] = {"seconds": round(time.perf_counter() - began), "exit_code": run.returncode}
+        found["only"] = fault.only
+        if report.exists():
+            content = json.loads(report.read_text())
+            found |= {key: content[key] for key in ("kernels", "jax_version", "critical")}
+            # Few checks are held to fewer standard errors than all together are: count what all would see.
+            wrong = [row for row in content["rows"] if row["verdict"] == "wrong" and beyond(row)]
+            found |= {"wrong_rows": len(wrong), "rows": strongest(wrong)}
+        else:
+            found |= {"rows": [], "error": (run.stderr.strip().splitlines() or ["no report"])[-1][:200]}
+        caught = bool(found["rows"]) or "error" in found
+        if fault.tests and not caught:
+            test = python(copy, TEST.format(**names, tests=list(fault.tests)))
+            failed = [line.split(" - ")[0][7:] for line in test.stdout.splitlines() if line.startswith("FAILED ")]
+            found |= {"test_exit_code": test.returncode, "failed": failed}
+            caught = bool(failed)
+    expected_green = fault.name == "none"
+    found["verdict"] = "green" if not caught else "caught"
+    found["as it should be"] = caught != expected_green
+    return found
+
+
+def beyond(row: dict[str, Any]) -> bool:
+    """Whether a row would be wrong among all rows, too."""
+    if row["kind"] == "exact":
+        return True
+    if row["kind"] == "stochastic":
+        return row["z"] is None or abs(row["z"]) > CRITICAL
+    return abs(row["observed"] - row["expected"]) > row["allowance"] + CRITICAL * row["error"]
+
+
+def strongest(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of each check the row that is farthest off; exact ones first."""
+    worst: dict[str, dict[str, Any]] = {}
+    for row in sorted(rows, key=lambda row: -abs(row["z"] or 1e9)):
+        worst.setdefault(row["check"], {k: row[k] for k in ("check", "law", "expected", "observed", "z", "kind")})
+    return [worst[check] for check in sorted(worst, key=lambda name: int(name[1:]))]
+
+
+def apply(fault: Fault, copy: Path) -> None:
+    """A copy of the package and its tests with the fault in it.
+
+    Raises:
+      ValueError: the text to be replaced is not there just once.
+    """
+    ignore = shutil.ignore_patterns("__pycache__", "*.so")
+    shutil.copytree(ROOT / "jaxbreed", copy / "jaxbreed", ignore=ignore)
+    shutil.copytree(ROOT / "kernels", copy / "jaxbreed" / "kernels", ignore=ignore)
+    shutil.copytree(ROOT / "tests", copy / "tests", ignore=ignore)
+    shutil.copy(ROOT / "pyproject.toml", copy)
+    if fault.file:
+        inside = "jaxbreed/" + fault.file if fault.file.startswith("kernels/") else fault.file
+        text = (copy / inside).read_text()
+        if text.count(fault.old) != 1:
+            raise ValueError(f"{fault.name}: {fault.old!r} is {text.count(fault.old)} times in {fault.file}")
+        (copy / inside).write_text(text.replace(fault.old, fault.new))
+    if fault.kind == "compiled":
+        build(copy / "jaxbreed" / "kernels")
+    elif fault.kind == "native":
+        where = native._find()
+        if where is None:
+            raise RuntimeError("the native kernels were not built; faults in programmes are tried with them")
+        shutil.copy(where, copy / "jaxbreed" / "kernels")
+
+
+def build(kernels: Path) -> None:
+    """Compiles the C++ kernels, for the baseline instruction set alone."""
+    include = subprocess.run(
+        [sys.executable, "-c", "import jaxlib, pathlib; print(pathlib.Path(jaxlib.__file__).parent / 'include')"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    sources = [str(kernels / "cpp" / name) for name in ("ffi.cc", "choose.cc", "partial.cc", "kernels.cc")]
+    options = ["-std=c++17", "-O2", "-fwrapv", "-w", "-fPIC", "-shared", "-pthread", "-isystem", include]
+    subprocess.run(["c++", *options, *sources, "-o", str(kernels / "libjaxbreed_native.so")], check=True)
+
+
+def python(copy: Path, code: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"NO_COLOR": "1", "TERM": "dumb"}
+    return subprocess.run([sys.executable, "-c", code], cwd=copy, env=environment, capture_output=True, text=True)
+
+
+def caught_by(found: dict[str, Any]) -> str:
+    """The checks that were wrong, each with its strongest row."""
+    parts = []
+    for row in found["rows"]:
+        z = "exact" if row["kind"] == "exact" else f"z {row['z']:.3g}"
+        parts.append(f"{row['check']} ({'stopped' if row['law'].startswith('stopped') else z})")
+    return ", ".join(parts + found.get("failed", []) + ([found["error"]] if "error" in found else [])) or "nothing"
+
+
+def table(results: dict[str, Any]) -> str:
+    """The table of faults and what saw them."""
+    rows = [(fault, results[fault.name]) for fault in FAULTS if fault.name in results and fault.name != "none"]
+    by_verify = sum(bool(found["rows"]) for _, found in rows)
+    by_tests = sum(bool(found.get("failed")) for _, found in rows)
+    laws = sum(bool({row["check"] for row in found["rows"]} - {"V33", "V34"}) for _, found in rows)
+    lines = [
+        "# Mutants",
+        "",
+        f"{len(rows)} deliberate faults, one at a time, in a copy of the package: `jaxbreed verify` (quick, seed 1) "
+        f"turns red for {by_verify}, and a test of those named for {by_tests} of the others. {laws} are seen by a law; "
+        "V33 and V34 compare bits, and see any change in the kernels. Made by `mutants.py`; what the rows were is in "
+        "`mutants.json`.",
+        "",
+        f"To save time a fault is held against the checks that can see it: in the kernels {OF_KERNELS}, in C++ "
+        f"{OF_NATIVE}, elsewhere {OF_PROGRAMMES}, or the few that `faults.py` names for it.",
+        "",
+        f"Without a fault the copy is {results['none']['verdict'] if 'none' in results else 'not run'}.",
+        "",
+        "| fault | what it breaks | file | seen by (strongest deviate of each check) |",
+        "|---|---|---|---|",
+    ]
+    for fault, found in rows:
+        lines.append(f"| {fault.name} | {fault.breaks} | `{fault.file}` | {caught_by(found)} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
