@@ -1,7 +1,7 @@
 """Optimised schedules against every other way to choose one, on founders and effects that no search has seen.
 
-    python experiments/schedules/run.py            # full: five cases, thirteen arms, about 40 minutes of two cores
-    python experiments/schedules/run.py --quick    # one case, few simulations, under 3 minutes
+    python experiments/schedules/run.py            # five cases, thirteen arms: 45 minutes of processor time
+    python experiments/schedules/run.py --quick    # one case, few simulations, a few minutes
 
 Every search may simulate the same number of eggs. What it finds is judged on panels that have founders and effects of
 their own, the same panels and luck for all arms. A run that is stopped goes on where it was (`parts/`, by arm).
