@@ -10,6 +10,7 @@ import pytest
 import jaxbreed as jb
 import jaxbreed.units as units_module
 from jaxbreed import covariance
+from jaxbreed.battery import Battery
 from jaxbreed.covariance import of_traits
 from jaxbreed.levers import levers_of, whole_numbers
 from jaxbreed.moments import Measured, value
@@ -218,6 +219,20 @@ def test_dominance_bends_the_response_as_theory_says():
     _, measured = jb.calibrate(program, founders, plan, replicates=REPLICATES, seed=3)
     assert 0.85 < measured.strength[0] < 1.1
     assert (np.abs(measured.strength - 1) < 0.3).all()
+
+
+def test_gated_errors_bend_the_response_as_theory_says():
+    # The wild err most and reach the top: taken for normal, records would have 0.63 of theory's response.
+    genetic_map = jb.GeneticMap.uniform(chromosomes=48, loci=48, length_morgan=0.0)
+    settings = jb.Settings(lineages=6, eggs=(480, 480), mating="random", stages=(jb.Stage("test", capacity=120),))
+    founders = jb.Founders.from_frequencies(np.full(48, 0.5), genetic_map, settings.animals * 24, seed=1)
+    models = [jb.TraitModel("a", h2=0.15, repeatability=0.25), jb.TraitModel("b", h2=0.3, repeatability=0.4)]
+    traits = jb.draw_traits(founders.haplotypes, models, np.eye(2), qtl=48, seed=1)
+    battery = Battery((np.inf, np.inf), ((0.0, 0.5), (0.0, 0.0)), ((0.0, 0.0), (0.0, 0.0)))
+    program = jb.make_program(genetic_map, traits, settings, battery=battery)
+    plan = jb.constant_schedule(1, [0.8, 0.6])
+    strength = [jb.calibrate(program, founders, plan, replicates=24, seed=s)[1].strength[0] for s in range(4)]
+    assert 0.8 < np.mean(strength) < 1.25
 
 
 @pytest.mark.parametrize(
