@@ -328,7 +328,9 @@ def _schedule_cotangent(program: Program, kept: _Kept, cotangent: Course) -> Sch
     survivors = sum(program.settings.eggs) / 2 * program.settings.survival
     of = of._replace(tests=of.tests + program.settings.lineages * np.asarray(cotangent.tests, np.float64).sum(0))
     if kept.schedule.tests is not None:
-        of = of._replace(tests=np.where(np.asarray(kept.schedule.tests) < survivors, of.tests, 0.0))
+        # All survivors tested: one fewer is what the gradient is of (the schedule is float32).
+        inside = np.asarray(kept.schedule.tests, np.float64) <= survivors * (1 + 1e-6)
+        of = of._replace(tests=np.where(inside, of.tests, 0.0))
 
     def like(name: str, value: Floats | None) -> Any:
         leaf = getattr(kept.schedule, name)

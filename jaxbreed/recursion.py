@@ -15,6 +15,7 @@ from jax import Array
 from jax.scipy.stats import norm
 
 from jaxbreed.covariance import Real, linked, outer, scaled, toward
+from jaxbreed.edges import cut
 from jaxbreed.moments import Levers, Measured, Moments, World, average_effects, dominance_covariance, value
 from jaxbreed.skew import curvature, passing_now, settled
 
@@ -81,7 +82,8 @@ def step(world: World, state: Moments, levers: Levers, measured: Measured) -> Mo
         of_families += w @ world.clutch @ w
     of_sibs = (alpha * with_sibs).sum() + w @ residual @ w
     variance = levers.family_weight**2 * of_families + of_sibs
-    spread = jnp.sqrt(jnp.maximum(variance, _LEAST))
+    varied = variance > _LEAST  # where all candidates are alike, none is better
+    spread = jnp.sqrt(jnp.where(varied, variance, 1.0))
     onto = (levers.family_weight * with_families + with_sibs) / spread  # regression on the standardised index
     # A predicted index: its accuracy is measured, whatever its residual variance.
     total = with_families + with_sibs
@@ -91,12 +93,13 @@ def step(world: World, state: Moments, levers: Levers, measured: Measured) -> Mo
 
     groups = 1 if world.across else world.lineages
     candidates = levers.tests / 2 * (world.lineages / groups)
-    males = jnp.clip(levers.males, 1.0, world.places * world.lineages / groups)
+    males = cut(levers.males, 1.0, world.places * world.lineages / groups)
     dams = jnp.asarray(world.lineages / groups, males.dtype)
     # Drawn at random, sires come from a pool that could fill every place; of them `males` are kept.
     places = world.places * dams
     needed = jnp.stack([dams, jnp.where(levers.fraction > 0, places, males)])
-    intensity, (k_f, k_m) = selected(pool_size(needed, levers.fraction, candidates), candidates)
+    intensity, taken = selected(pool_size(needed, levers.fraction, candidates), candidates)
+    intensity, (k_f, k_m) = jnp.where(varied, intensity, 0.0), jnp.where(varied, taken, 0.0)
     i_f, i_m = measured.strength * intensity
 
     mean = state.mean + 0.25 * (i_f + i_m) * onto

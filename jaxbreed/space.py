@@ -10,6 +10,7 @@ import optax.projections
 from jax import Array
 from scipy.interpolate import CubicSpline
 
+from jaxbreed.edges import cut
 from jaxbreed.program import Settings
 from jaxbreed.schedule import Schedule
 
@@ -134,7 +135,7 @@ class Space:
                 changes["weights"] = jnp.maximum(values, 0.0)
                 continue
             low, high = (jnp.asarray(x, jnp.float32) for x in self.boxes[lever.name])
-            values = jnp.clip(low + (high - low) * values, low, high)
+            values = low + (high - low) * cut(values, 0.0, 1.0)
             if lever.name == "weights":
                 changes["weights"] = weights_of_angles(values)
             else:

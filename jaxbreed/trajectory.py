@@ -10,6 +10,7 @@ import numpy.typing as npt
 from jax import Array, lax
 
 from jaxbreed.covariance import Real, of_traits
+from jaxbreed.edges import cut
 from jaxbreed.moments import (
     Levers,
     Measured,
@@ -54,7 +55,7 @@ def see(world: World, state: Moments) -> Seen:
 def entropy_of(world: World, levers: Levers) -> Array:
     """Entropy of order 2 of the contributions of the parents chosen."""
     groups = 1 if world.across else world.lineages
-    males = jnp.clip(levers.males, 1.0, world.places * world.lineages / groups) * groups
+    males = cut(levers.males, 1.0, world.places * world.lineages / groups) * groups
     return -jnp.log(0.25 * (1 / world.lineages + concentration(world, males)))
 
 
