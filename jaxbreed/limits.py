@@ -12,7 +12,11 @@ from jaxbreed.course import Course
 
 @dataclasses.dataclass(frozen=True)
 class FinalInbreeding:
-    """Mean inbreeding coefficient F of the last generation's eggs, mean over replicates."""
+    """Mean inbreeding coefficient F of the last generation's eggs, mean over replicates.
+
+    That is the kinship of their parents as mates. It does not see how few breed in the last round, of which only later
+    generations would be inbred: a schedule may keep many parents until then and few at the end.
+    """
 
     name: ClassVar[str] = "inbreeding"
 

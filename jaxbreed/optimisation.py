@@ -17,7 +17,7 @@ from jaxbreed.limits import Limit
 from jaxbreed.objectives import Objective
 from jaxbreed.program import Program
 from jaxbreed.schedule import Schedule
-from jaxbreed.search_step import Control, Search, fresh_state, shaped
+from jaxbreed.search_step import STIFFNESS, Control, Search, fresh_state, shaped
 from jaxbreed.search_step import Courses as Courses
 from jaxbreed.search_step import Gradient as Gradient
 from jaxbreed.search_step import Step as Step
@@ -35,7 +35,7 @@ class Optimised:
     Attributes:
       theta: mean of the iterates of the last half of the steps (Polyak's average), within bounds: the result.
       schedule: that of theta.
-      best: the iterate whose own, noisy value less penalties was highest: flattered by its luck.
+      best: the iterate whose own, noisy value, less ten times its excess over limits, was highest: luck flatters it.
       history: by step "value", "penalised" (value less penalties), "gradient_norm", "excess", "multipliers" (step,
         limit), "eggs" (so far).
       trail: (step + 1, parameter), iterates, levers in alphabetical order.
@@ -201,11 +201,16 @@ def optimize_course(
     return _finish(state, space, steps)
 
 
+def _best(history: dict[str, npt.NDArray[Any]]) -> int:
+    """The step of the highest value, excess over limits taken off at one price (multipliers differ between steps)."""
+    return int(np.argmax(history["value"] - STIFFNESS * np.maximum(history["excess"], 0.0).sum(1)))
+
+
 def _finish(state: State, space: Space, steps: int) -> Optimised:
     trail, done = np.stack(state.trail), state.step
     theta = space.project(shaped(trail[done // 2 + 1 :].mean(0, dtype=np.float64) if done else trail[0], state.theta))
-    best = int(np.argmax(state.history["penalised"])) if done else 0
     history = {name: np.asarray(values) for name, values in state.history.items()}
+    best = _best(history) if done else 0
     eggs = int(history["eggs"][-1]) if done else 0
     return Optimised(
         theta,

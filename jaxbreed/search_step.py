@@ -26,7 +26,8 @@ Control = bool | Literal["costate"]
 Floats = npt.NDArray[np.float64]
 _WINDOW = 5
 """Steps between two moves of the multipliers."""
-_STIFFNESS, _SHARE = 10.0, 0.3
+# Of all limits, whose excess is a share of them: what an excess costs, and how fast multipliers follow.
+STIFFNESS, _SHARE = 10.0, 0.3
 
 
 class Courses(NamedTuple):
@@ -73,7 +74,7 @@ def fresh_state(theta: Theta, optimizer: optax.GradientTransformation, limits: i
         theta=theta,
         optimizer=optimizer.init(theta),
         multipliers=np.zeros(limits),
-        stiffness=np.full(limits, _STIFFNESS),
+        stiffness=np.full(limits, STIFFNESS),
         window=np.zeros(limits),
         trail=[flat(theta)],
         history={name: [] for name in names},

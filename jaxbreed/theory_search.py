@@ -61,6 +61,10 @@ def search(
     return climb(of(value), space, theta, excess=[of(limit.excess) for limit in limits], iterations=iterations)
 
 
+_KEPT = 1e-3
+"""Share of a limit by which theory may pass it: rounding of a search in single precision."""
+
+
 def climb(
     value: OfTheta,
     space: Space,
@@ -121,8 +125,11 @@ def climb(
         # Courses are float32: smaller steps are rounding.
         options={"maxiter": iterations, "ftol": 1e-6},
     )
-    best = space.project(unflatten(np.asarray(result.x, np.float64)))
-    return Found(best, float(value(best)))
+    ends = [space.project(unflatten(np.asarray(x, np.float64))) for x in (result.x, start)]
+    # The search may end beyond a limit, or below where it began: then the start stands.
+    found = [(-max([float(of(x)) for of in excess] + [_KEPT]), float(value(x))) for x in ends]
+    best = max(range(2), key=found.__getitem__)
+    return Found(ends[best], found[best][1])
 
 
 def _part(both: Callable[[Any], tuple[Any, Any]], part: int, at: npt.NDArray[np.float64]) -> Any:
