@@ -1,6 +1,7 @@
 """The harness of experiments/schedules: its statistics, its nested spaces, equal numbers of eggs for every search."""
 
 import dataclasses
+import json
 import sys
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from scipy import stats
 import jaxbreed as jb
 
 HERE = Path(__file__).parents[1] / "experiments" / "schedules"
-MODULES = ("cases", "panels", "arms", "judge")
+MODULES = ("cases", "panels", "arms", "judge", "report")
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +67,24 @@ def test_constants_at_equal_inbreeding_are_between_those_around(study):
     assert at(0.3, inbreeding, worth).tolist() == pytest.approx([9.0, 9.0])
     assert at(0.31, inbreeding, worth) is None
     assert at(0.09, inbreeding, worth) is None
+
+
+def test_committed_table_says_what_the_committed_numbers_are(study):
+    results = json.loads((HERE / "results.json").read_text())
+    assert study["report"].table(results["cases"], results["margin"]) == (HERE / "table.md").read_text()
+
+
+def test_a_broken_limit_is_told_and_no_bar(study):
+    report = study["report"]
+
+    def arm(worth, inbreeding):
+        return {"worth": [worth] * 5, "inbreeding": [inbreeding - 0.001, inbreeding, inbreeding, inbreeding + 0.001]}
+
+    case = {"limit": 0.1, "arms": {"constant": arm(1.0, 0.1), "constant-by-grid": arm(2.0, 0.2)}}
+    assert report.breaks_limit(case, "constant-by-grid")
+    assert not report.breaks_limit(case, "constant")
+    assert report.bar(case) == "constant"
+    assert report.bar(case | {"limit": None}) == "constant-by-grid"
 
 
 def _start(case):

@@ -49,7 +49,7 @@ def plot_report(report: Report, path: str | Path | None = None) -> Figure:
     axes.set_xlabel("expected normal quantile (standard errors)")
     axes.set_ylabel("observed less expected (standard errors)")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=8, loc="lower right")
+    axes.legend(frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1.0, 0.08))
     size = "full" if report.effort.full else "quick"
     axes.set_title(f"jaxbreed verify, {size}, seed {report.effort.seed}", fontsize=10)
     if path is not None:
