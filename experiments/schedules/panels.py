@@ -157,7 +157,12 @@ class Problem:
     def mean_worth(self, choice: Choice, numbers: range) -> float:
         """Mean over simulations of the search: number n has the same panel and luck for all."""
         seeds = [derived_seed(SEED, n) for n in numbers]
-        return self._pooled([self.simulate(choice, self.search[s % len(self.search)], s) for s in seeds])
+        try:
+            return self._pooled([self.simulate(choice, self.search[s % len(self.search)], s) for s in seeds])
+        except RuntimeError as error:
+            if "died out" not in str(error):
+                raise
+            return -np.inf  # nothing is worse than a lineage that dies out, as quotas of few animals may let it
 
     def choose(self, choices: list[Choice]) -> Choice:
         """The best of some candidates on panels that the search has not seen."""
