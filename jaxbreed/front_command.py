@@ -6,7 +6,6 @@ from typing import Literal, cast, get_args
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from jaxbreed.front import TracedFront, shortfall, trace_front
 from jaxbreed.front_report import front_table, plot_front, save_front
@@ -15,6 +14,7 @@ from jaxbreed.listing import show_caveats
 from jaxbreed.objectives import trait_number
 from jaxbreed.optimisation import courses_of
 from jaxbreed.plan import aim_of, ready_space
+from jaxbreed.progress import bar
 from jaxbreed.scenario import Loaded, Scenario
 
 Method = Literal["chebyshev", "epsilon"]
@@ -76,14 +76,14 @@ def front_and_report(
         "limits": repr(aim.limits),
         "method": method,
     }
-    with noticed() as ctrl_c, _bar(console, quiet) as bar:
-        task = bar.add_task("drawing founders", total=2 * points + constant)
+    with noticed() as ctrl_c, bar(console, quiet) as shown:
+        task = shown.add_task("drawing founders", total=2 * points + constant, detail="")
         ready, space = ready_space(scenario, aim.levers)
         shared = scenario.founders.shared
         courses = courses_of(ready.program, ready.founders, aim.replicates, shared_founders=shared)
         # Founders of one replicate are enough to search with: loci and effects are the same for all.
         guide = courses_of(ready.program, ready.founders, 1, shared_founders=shared).expected
-        bar.update(task, description="theory: first point")
+        shown.update(task, description="theory: first point")
 
         def callback(front: TracedFront | None, done: int, steps: int) -> None:
             ctrl_c.check()
@@ -91,7 +91,7 @@ def front_and_report(
             if front is not None:
                 save_front(output, front, names, attributes=attributes)
                 what = f"simulating point {min(done - points + 1, points + constant)} of {points + constant}"
-            bar.update(task, completed=done, description=what)
+            shown.update(task, completed=done, description=what)
 
         front = trace_front(
             courses,
@@ -132,17 +132,3 @@ def _difference(front: TracedFront, names: tuple[str, ...]) -> str:
             f"(standard error {error[worst, number]:.2f}) at point {worst + 1}, where it is farthest"
         )
     return "simulated less theory: " + "; ".join(parts)
-
-
-def _bar(console: Console, quiet: bool) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeElapsedColumn(),
-        TextColumn("gone,"),
-        TimeRemainingColumn(elapsed_when_finished=True),
-        TextColumn("left"),
-        console=console,
-        disable=quiet,
-        transient=True,
-    )

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple, cast, get_args
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from jaxbreed.build import Ready
 from jaxbreed.checkpoint import FORMAT, digest
@@ -18,6 +17,7 @@ from jaxbreed.interrupt import Stop, asked_to_stop
 from jaxbreed.optimisation import Courses, Gradient, Optimised, Step, courses_of, derived_seed, optimize
 from jaxbreed.optimisation_report import Ends, plot_search, save_search, schedule_table, verdict
 from jaxbreed.plan import Aim, aim_of, optimizer_of, ready_space
+from jaxbreed.progress import bar
 from jaxbreed.results import check_writable
 from jaxbreed.scenario import Loaded
 from jaxbreed.schedule import Schedule
@@ -259,18 +259,7 @@ class _Progress:
     """A bar of steps with the time left."""
 
     def __init__(self, console: Console, steps: int, quiet: bool) -> None:
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.fields[detail]}"),
-            TimeElapsedColumn(),
-            TextColumn("gone,"),
-            TimeRemainingColumn(elapsed_when_finished=True),
-            TextColumn("left"),
-            console=console,
-            disable=quiet,
-            transient=True,
-        )
+        self._bar = bar(console, quiet)
         self._steps = steps
         self._task = self._bar.add_task(f"first of {steps} steps", total=steps, detail="")
 

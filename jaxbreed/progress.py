@@ -10,6 +10,27 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from jaxbreed.history import History
 
 
+def bar(console: Console, quiet: bool) -> Progress:
+    """A bar with time gone and time left; each of its tasks has a `detail` in words, which may be empty.
+
+    Args:
+      console: where it is drawn.
+      quiet: show nothing.
+    """
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[detail]}"),
+        TimeElapsedColumn(),
+        TextColumn("gone,"),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        TextColumn("left"),
+        console=console,
+        disable=quiet,
+        transient=True,
+    )
+
+
 class RunProgress:
     """Shows a run's progress; its methods are the callbacks of `jaxbreed.run`.
 
@@ -27,18 +48,7 @@ class RunProgress:
           expected_eggs: eggs that the whole run is expected to lay.
           quiet: show nothing.
         """
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.fields[detail]}"),
-            TimeElapsedColumn(),
-            TextColumn("gone,"),
-            TimeRemainingColumn(elapsed_when_finished=True),
-            TextColumn("left"),
-            console=console,
-            disable=quiet,
-            transient=True,
-        )
+        self._bar = bar(console, quiet)
         self._rounds, self._expected = rounds, expected_eggs
         self._task: TaskID = self._bar.add_task("drawing founders", total=None, detail="")
         self._began = self._last = time.perf_counter()
