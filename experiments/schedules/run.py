@@ -35,7 +35,7 @@ MARGIN = 0.02
 """Founder phenotypic SD, about 1.3 % of the gain: schedules that differ by less are the same to a breeder."""
 IN_DEPTH = ("constant", "optimised", "flattened", "linear", "theory", *FRONTIER)
 """Arms that are judged on all panels; the others on the first of them."""
-SEARCHED_AGAIN = ("constant", "optimised", "flattened", "linear", *FRONTIER)
+SEARCHED_AGAIN = ("constant", "optimised", "flattened", "linear")
 """Arms of which several searches are made."""
 
 
