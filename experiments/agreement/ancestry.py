@@ -46,8 +46,6 @@ class Measured(NamedTuple):
     expected: np.ndarray  # (chromosome, bin) the same times E[D^2] / E[p (1 - p) q (1 - q)] of theory
     halved: np.ndarray  # (chromosome, bin) the same with half the map or half the effective size
     correlation: np.ndarray  # (chromosome, bin) r^2
-    hill_weir: np.ndarray  # (chromosome, bin) what two approximations say of it
-    sved: np.ndarray
     pairs: np.ndarray  # (chromosome, bin) how many
 
 
@@ -65,6 +63,17 @@ def hill_weir(rho: np.ndarray, haplotypes: int) -> np.ndarray:
 def sved(rho: np.ndarray, haplotypes: int) -> np.ndarray:
     """Approximate E[r^2] in a sample (Sved 1971)."""
     return 1 / (1 + rho) + 1 / haplotypes
+
+
+def approximate_r2(size: float) -> dict[str, np.ndarray]:
+    """What Hill and Weir, and Sved, say of mean r^2 in each interval of distances; loci are spread evenly."""
+    out: dict[str, list[float]] = {"hill_weir": [], "sved": []}
+    for low, high in itertools.pairwise(EDGES):
+        distance = np.linspace(low, high, 2_001)
+        weight = MORGAN - distance  # so many places for a pair
+        for name, say in (("hill_weir", hill_weir), ("sved", sved)):
+            out[name].append(float(weight @ say(4 * size * distance, HAPLOTYPES) / weight.sum()))
+    return {name: np.array(values) for name, values in out.items()}
 
 
 def spectrum(least: int) -> np.ndarray:
@@ -183,8 +192,7 @@ def _binned(
     where = np.digitize(distance, EDGES) - 1
     d2, pq, r = (x[row, column] for x in (square, product, r2))
     rho = 4 * size * distance
-    values = (d2, pq, pq * ohta_kimura(rho), pq * ohta_kimura(rho / 2), r)
-    values += (hill_weir(rho, HAPLOTYPES), sved(rho, HAPLOTYPES), np.ones_like(r))
+    values = (d2, pq, pq * ohta_kimura(rho), pq * ohta_kimura(rho / 2), r, np.ones_like(r))
     inside = where < len(EDGES) - 1
     return [np.bincount(where[inside], value[inside], minlength=len(EDGES) - 1) for value in values]
 

@@ -125,9 +125,10 @@ def simupop(given: str) -> Callable[..., Any]:
             for dam in dams:
                 population.individual(int(dam)).setSex(sim.FEMALE)
 
-            def choose() -> Any:
+            def choose(pop: Any) -> Any:  # simuPOP goes by the name of the argument
+                del pop
                 for dam, sire in zip(dams, sires, strict=True):
-                    yield population.individual(int(sire)), population.individual(int(dam))
+                    yield int(sire), int(dam)
 
             population.evolve(
                 matingScheme=sim.HomoMating(
@@ -138,7 +139,8 @@ def simupop(given: str) -> Callable[..., Any]:
                 gen=1,
             )
             # Which haplotype is whose does not matter here: both parents have the same map.
-            return np.array(population.genotype(), np.uint8).reshape(len(dams) * eggs, 2, -1)
+            alleles = np.frombuffer(bytes(population.genotype().tolist()), np.uint8)
+            return alleles.reshape(len(dams) * eggs, 2, -1)
 
         return cross
 

@@ -95,7 +95,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("peer", choices=sorted(PEERS))
     parser.add_argument("--quick", action="store_true", help="few gametes and replicates; writes peers/quick-NAME.json")
-    parser.add_argument("--replicates", type=int, default=40)
+    parser.add_argument("--replicates", type=int, default=10)
     asked = parser.parse_args()
     peer = PEERS[asked.peer]
     gametes, replicates = (10_000, 2) if asked.quick else (GAMETES, asked.replicates)
