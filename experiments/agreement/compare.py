@@ -32,8 +32,7 @@ def _row(what: str, ours: np.ndarray, plain: np.ndarray, theory: float | None) -
     row = {"what": what, "ours": ours.mean(), "ours_se": standard_error(ours)}
     row |= {"plain": plain.mean(), "plain_se": standard_error(plain), "z": z_scores(ours[:, None], plain[:, None])[0]}
     if theory is not None:
-        row |= {"theory": theory, "z_theory": (ours.mean() - theory) / standard_error(ours)}
-        row |= {"z_plain_theory": (plain.mean() - theory) / standard_error(plain)}
+        row |= {"theory": theory, "z_theory": _mean_z(ours - theory), "z_plain_theory": _mean_z(plain - theory)}
     return _plain(row)
 
 
@@ -64,7 +63,8 @@ def _pair(what: str, values: list[tuple[np.ndarray, np.ndarray]], b: int) -> dic
 
 
 def _mean_z(of: np.ndarray) -> float:
-    return float(of.mean() / standard_error(of))
+    error = standard_error(of)
+    return float(of.mean() / error) if error > 0 else 0.0  # few chromosomes may all be without a rare class
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

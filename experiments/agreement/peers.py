@@ -94,7 +94,7 @@ def version_of(package: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("peer", choices=sorted(PEERS))
-    parser.add_argument("--quick", action="store_true", help="few gametes and replicates; writes peers/quick-NAME.json")
+    parser.add_argument("--quick", action="store_true", help="few gametes and replicates; writes quick-peer-NAME.json")
     parser.add_argument("--replicates", type=int, default=10)
     asked = parser.parse_args()
     peer = PEERS[asked.peer]
@@ -111,8 +111,8 @@ def main() -> None:
         record["programme"] = {"map": peer.programme} | {k: v.round(6).tolist() for k, v in columns.items()}
         print(asked.peer, f"{replicates} replicates in {time.perf_counter() - began:.1f} s", flush=True)
     record["versions"] = {name: version_of(name) for name in ("numpy", *peer.packages)}
-    name = f"{'quick-' if asked.quick else ''}{asked.peer}.json"
-    (HERE / "peers" / name).write_text(json.dumps(record) + "\n")
+    path = HERE / f"quick-peer-{asked.peer}.json" if asked.quick else HERE / "peers" / f"{asked.peer}.json"
+    path.write_text(json.dumps(record) + "\n")
 
 
 if __name__ == "__main__":
