@@ -1,6 +1,6 @@
 """Long-term selection of real animals again: prediction intervals, what was seen, verdicts.
 
-    python experiments/against_nature/run.py            # full: six experiments, about 6 minutes on two cores
+    python experiments/against_nature/run.py            # full: six experiments, about 8 minutes on two cores
     python experiments/against_nature/run.py --quick    # few generations and replicates: it runs, but predicts nothing
 
 What was done and seen, and on whose authority, stands in `trials.py`. A prediction is the middle 95 % of all replicates
@@ -28,7 +28,7 @@ def predict(trial: Trial, quick: bool) -> list[dict[str, Any]]:
     began = time.perf_counter()
     values: list[list[list[float]]] = [[] for _ in trial.seen]
     for world in trial.worlds(quick):
-        runs = {name: trial.run(table) for name, table in world.items()}
+        runs = trial.run(world)
         for place, seen in enumerate(trial.seen):
             values[place].append(np.atleast_1d(seen.of(runs)).round(4).tolist())
     print(f"{trial.name}: {time.perf_counter() - began:.0f} s", flush=True)

@@ -124,16 +124,22 @@ def limit(effort: Effort) -> Iterator[Finding]:
     at = round(1.4 * ne)
     law = f"share of the response of {rounds} generations that came in {at}, Ne = {ne:.2g}"
     gain = history["gain"][..., 0]
-    yield _share_of_response(law, gain[:, at], gain[:, -1], come[at] / come[-1], "Robertson 1960", 0.06)
+    yield share_of_response(law, gain[:, at], gain[:, -1], come[at] / come[-1], "Robertson 1960", 0.06)
 
 
-def _share_of_response(
-    law: str, part: Floats, whole: Floats, expected: float, source: str, allowance: float
-) -> Finding:
-    """A part of a response over the whole, means over replicates; the error is that of both, which drift together."""
+def share_of_response(law: str, part: Floats, whole: Floats, expected: float, source: str, allowance: float) -> Finding:
+    """A part of a response over the whole, means over replicates; its error is that of a ratio of means.
+
+    Args:
+      law: in words.
+      part: (replicate,), any unit.
+      whole: (replicate,), the same unit; drift has moved both.
+      expected: part over whole, by the law.
+      source: where the law comes from.
+      allowance: how far the law may be off.
+    """
     share = float(part.mean() / whole.mean())
-    off = (part - share * whole) / whole.mean()
-    return mean_of(law, share + off, expected, source, allowance=allowance)
+    return mean_of(law, share + (part - share * whole) / whole.mean(), expected, source, allowance=allowance)
 
 
 @check("V18", "forward, then back: what returns of a response is 1 - F of it")
@@ -147,7 +153,7 @@ def reversal(effort: Effort) -> Iterator[Finding]:
     back = there - history["gain"][:, 2 * rounds, 0]
     f = float(1 - (1 - history["kinship"][:, rounds]).mean() / (1 - history["kinship"][:, 0]).mean())
     law = f"response back over response forward, {rounds} generations each, F = {f:.3f}"
-    yield _share_of_response(law, back, there, 1 - f, "drift of the genic variance, V (1 - F)", 0.08)
+    yield share_of_response(law, back, there, 1 - f, "drift of the genic variance, V (1 - F)", 0.08)
 
 
 @check("V22", "index selection: Smith-Hazel and desired gains gain i G b / sqrt(b'Pb)")
