@@ -144,11 +144,11 @@ def share_of_response(law: str, part: Floats, whole: Floats, expected: float, so
 
 @check("V18", "forward, then back: what returns of a response is 1 - F of it")
 def reversal(effort: Effort) -> Iterator[Finding]:
-    """Weak selection for 6 generations, then against. Wrong: all of it returns."""
+    """Selection for 6 generations, then against. Wrong: all of it returns."""
     rounds = 6
     world = build_herd(effort, 18, h2=(0.4, 0.25))
     weights = np.concatenate([np.tile([1.0, 0.0], (rounds, 1)), np.tile([-1.0, 0.0], (rounds, 1))])
-    history = _simulate(effort, world, constant_schedule(2 * rounds, weights, fraction=0.5, males=2), 18)
+    history = _simulate(effort, world, constant_schedule(2 * rounds, weights, fraction=0.2, males=2), 18)
     there = history["gain"][:, rounds, 0]
     back = there - history["gain"][:, 2 * rounds, 0]
     f = float(1 - (1 - history["kinship"][:, rounds]).mean() / (1 - history["kinship"][:, 0]).mean())
