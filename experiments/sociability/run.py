@@ -135,7 +135,7 @@ def draw(axes: Axes, title: str, arms: dict[str, dict[str, Any]]) -> None:
         bars = {"xerr": [[centre[0] - below[0]], [above[0] - centre[0]]]}
         bars |= {"yerr": [[centre[1] - below[1]], [above[1] - centre[1]]]}
         axes.errorbar(centre[0], centre[1], **bars, fmt=marker, color=colour, label=name, markersize=6)
-    axes.set(xlabel="gain in intelligence (founder SD)", ylabel="gain in sociability (founder SD)")
+    axes.set(xlabel="gain in intelligence (founder phenotypic SD)", ylabel="gain in sociability (the same)")
     axes.set_title(title, fontsize=10)
 
 
