@@ -1,6 +1,6 @@
 """Long-term selection of real animals again: prediction intervals, what was seen, verdicts.
 
-    python experiments/against_nature/run.py                # full: seven experiments, about 8 minutes on two cores
+    python experiments/against_nature/run.py                # full: seven experiments, about 11 minutes on two cores
     python experiments/against_nature/run.py --only foxes   # one anew, the others as committed
     python experiments/against_nature/run.py --quick        # few generations and replicates: predicts nothing
 
@@ -33,7 +33,7 @@ def predict(trial: Trial, quick: bool) -> list[dict[str, Any]]:
     began = time.perf_counter()
     values: list[list[list[float]]] = [[] for _ in trial.seen]
     for world in trial.worlds(quick):
-        runs = trial.run(world)
+        runs = {name: trial.run(table) for name, table in world.items()}
         for place, seen in enumerate(trial.seen):
             values[place].append(np.atleast_1d(seen.of(runs)).round(4).tolist())
     print(f"{trial.name}: {time.perf_counter() - began:.0f} s", flush=True)

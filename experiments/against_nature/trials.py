@@ -1,22 +1,16 @@
 """The experiments with real animals: what was done, as a scenario, and what was seen.
 
 What the reports leave open, the number of loci and at times heritability or the number of founders, is varied: every
-combination is a world, and all worlds count alike in the prediction. Every replicate has founders and QTL effects of
-its own. Sources stand beside the numbers. Scenarios name a species because they must; everything that its preset would
-say is overridden.
+combination is a world, and all worlds count alike in the prediction. Sources stand beside the numbers. Scenarios name a
+species because they must; everything that its preset would say is overridden.
 """
 
-import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from jax import numpy as jnp
-from replicates import founders_of, run_from
-from scipy.stats import norm
 
 import jaxbreed as jb
-from jaxbreed.founders import Founders
 
 SEED = 2026
 LOCI = (30, 100, 300, 1000)  # QTL; effects gamma 0.4
@@ -35,27 +29,6 @@ class Seen(NamedTuple):
     of: Callable[[dict[str, Any]], np.ndarray]  # from the runs of one world: (replicate,)
 
 
-def repeated(
-    world: dict[str, dict[str, Any]], one: Callable[[Founders, dict[str, Any]], jb.History] = run_from
-) -> dict[str, jb.History]:
-    """Runs every line of a world; replicates have founders and effects of their own, which its lines share."""
-    lines: dict[str, list[jb.History]] = {name: [] for name in world}
-    programmes = [table["programme"] for table in world.values()]
-    for r in range(programmes[0]["replicates"]):
-        single = {"replicates": 1, "seed": SEED + r}
-        tables = {name: table | {"programme": table["programme"] | single} for name, table in world.items()}
-        panel = founders_of(tables[next(iter(tables))], max(200, *(2 * p["lineages"] for p in programmes)))
-        for name, table in tables.items():
-            lines[name].append(one(panel, table))
-    return {name: _joined(histories) for name, histories in lines.items()}
-
-
-def _joined(histories: list[jb.History]) -> jb.History:
-    """Histories of one replicate each as one history."""
-    data = {name: np.concatenate([history.data[name] for history in histories]) for name in histories[0].data}
-    return dataclasses.replace(histories[0], data=data)
-
-
 class Trial(NamedTuple):
     """One experiment."""
 
@@ -64,7 +37,7 @@ class Trial(NamedTuple):
     worlds: Callable[[bool], Iterator[dict[str, dict[str, Any]]]]  # quick -> scenario tables by name, one dict a world
     seen: tuple[Seen, ...]
     open: str  # what was varied, in words
-    run: Callable[[dict[str, dict[str, Any]]], Any] = repeated  # histories by name, as the world's tables
+    run: Callable[[dict[str, Any]], jb.History | None] = lambda table: jb.run(jb.Scenario.model_validate(table))
 
 
 def scenario(
@@ -133,8 +106,9 @@ def _tolerance(quick: bool) -> Iterator[dict[str, dict[str, Any]]]:
     for qtl in LOCI[1:2] if quick else LOCI:
         for h2 in (0.3,):
             common: dict[str, Any] = {"generations": rounds, "eggs": 3, "h2": h2, "qtl": qtl, "genome": FLY}
+            few = {"programme": {"generations": rounds, "replicates": 2, "seed": SEED, "lineages": 800}}
             yield {
-                "large": scenario(pairs=800, quick=quick, **common),
+                "large": scenario(pairs=800, quick=quick, **common) | few,
                 "small": scenario(pairs=80, quick=quick, **common),
             }
 
@@ -147,7 +121,7 @@ WEBER = Trial(
         Seen(
             "response of 1,600 parents / of 160",
             (1.59, 1.59),
-            lambda run: _final_in_genetic_sd(run["large"]) / _final_in_genetic_sd(run["small"]),
+            lambda run: _final_in_genetic_sd(run["large"]).mean() / _final_in_genetic_sd(run["small"]),
         ),
     ),
     "30-1,000 QTL; h2 0.3; no mutation",
@@ -202,15 +176,23 @@ def _oysters(quick: bool) -> Iterator[dict[str, dict[str, Any]]]:
             }  # fmt: skip
 
 
-def _outbreaks(founders: Founders, table: dict[str, Any]) -> jb.History:
+def _outbreaks(table: dict[str, Any]) -> jb.History:
     """Survivors breed: the share that survives follows from how far the line has come."""
+    from dataclasses import replace
+
+    from jax import numpy as jnp
+    from scipy.stats import norm
+
     parsed = jb.Scenario.model_validate(table)
-    ready = jb.prepare(parsed, founders=founders)
+    ready = jb.prepare(parsed)
     survival = [0.123] * parsed.generations
     for _ in range(parsed.generations):  # each pass makes one more generation right
-        schedule = dataclasses.replace(ready.schedule, fraction=jnp.asarray(survival, jnp.float32))
-        history = jb.simulate(ready.program, ready.founders, schedule, seed=parsed.programme.seed)
-        survival = [float(norm.sf(norm.isf(0.123) - history["gain"][0, g, 0])) for g in range(len(survival))]
+        schedule = replace(ready.schedule, fraction=jnp.asarray(survival, jnp.float32))
+        programme = parsed.programme
+        history = jb.simulate(
+            ready.program, ready.founders, schedule, replicates=programme.replicates, seed=programme.seed
+        )
+        survival = [float(norm.sf(norm.isf(0.123) - history["gain"][:, g, 0]).mean()) for g in range(len(survival))]
     return history
 
 
@@ -223,7 +205,7 @@ OYSTERS = Trial(
         Seen("liability after 4 generations, SD", (1.95, 1.95), lambda run: _final_in_phenotypic_sd(run["line"])),
     ),
     "h2 of liability 0.25, 0.37 or 0.47; 10 or 40 females",
-    lambda world: repeated(world, _outbreaks),
+    _outbreaks,
 )
 
 
@@ -303,7 +285,7 @@ CUTTLEFISH = Trial(
     _cuttlefish,
     (Seen("fertile eggs, share of the first generation's", (0.0, 0.10), _eggs_left),),
     "2, 5 or 15 females with 2-4 males each; 1.5 or 4 haploid lethal equivalents on fertility",
-    lambda world: {name: _alive(table) for name, table in world.items()},
+    _alive,
 )
 
 
