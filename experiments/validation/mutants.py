@@ -168,7 +168,7 @@ def caught_by(found: dict[str, Any]) -> str:
     """The checks that were wrong, each with its strongest row."""
     parts = []
     for row in found["rows"]:
-        z = "exact" if row["kind"] == "exact" else f"z {row['z']:.3g}"
+        z = "exact" if row["kind"] == "exact" else "no number" if row["z"] is None else f"z {row['z']:.3g}"
         parts.append(f"{row['check']} ({'stopped' if row['law'].startswith('stopped') else z})")
     return ", ".join(parts + found.get("failed", []) + ([found["error"]] if "error" in found else [])) or "nothing"
 
