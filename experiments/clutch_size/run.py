@@ -1,6 +1,6 @@
 """What fecundity itself buys: clutches from 100 eggs to 4 million, and the same eggs in few clutches or in many.
 
-    python experiments/clutch_size/run.py            # full: 8 replicates, about 6 minutes on two cores
+    python experiments/clutch_size/run.py            # full: 12 replicates, about 7 minutes on two cores
     python experiments/clutch_size/run.py --quick    # up to 10,000 eggs, 3 replicates, under a minute
 
 Every egg is raised and tested (h2 0.4 of the mean of about ten sessions), the best female and the best male of each of
@@ -161,7 +161,7 @@ def collected(runs: list[dict[str, dict[str, float]]]) -> tuple[dict[int, Any], 
 
 def main() -> None:
     quick = quick_asked(__doc__)
-    seeds = [SEED + r for r in range(3 if quick else 8)]
+    seeds = [SEED + r for r in range(3 if quick else 12)]
     notebook, runs = Notebook(HERE, quick), []
     for seed in seeds:
         runs.append(replicate(arms_of(quick, seed), notebook))
