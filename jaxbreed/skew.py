@@ -35,8 +35,8 @@ def curvature(
     one tail (-rho k30 / 2 by regression, rho k30 / 6 by its quantiles; Cornish & Fisher, to the first order).
 
     Where d > 0 the best of a family are its heterozygotes. With M / 2 the covariance of a gamete k21 is -2 M (d * M
-    alpha), k30 -3 sum d (M alpha)^2. In closed lineages mates are heterozygous at the same loci, 1 + F times as often as
-    at random: exactly after one generation of full sibs, too little by 5 % and 17 % after two and three.
+    alpha), k30 -3 sum d (M alpha)^2. In closed lineages mates are heterozygous at the same loci, 1 + F times as often
+    as at random: exactly after one generation of full sibs, too little by 5 % and 17 % after two and three.
 
     Where tameness g gates errors, the wild have the largest: an error of variance V exp(-2 gating g) has with the
     dosages a cumulant of -2 gating V times their covariance with g, and the index three times its own.

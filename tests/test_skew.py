@@ -64,8 +64,8 @@ def chosen(index, values):
 
 
 def test_response_to_gated_tests():
-    # Trait a is seen through errors that tameness b scales. Wrong: third moments of the genes alone, 0.964 of this. Being
-    # of the first order, theory is 5 % too high with twice the gating.
+    # Trait a is seen through errors that tameness b scales. Wrong: third moments of the genes alone, 0.964 of
+    # this. Being of the first order, theory is 5 % too high with twice the gating.
     rng, weights = np.random.default_rng(1), np.array([0.8, 0.6])
     genes, passing, rest = np.diag([0.075, 0.15]), np.diag([0.75, 0.6]), np.diag([0.1, 0.1])
     gating, founders = np.array([[0.0, 0.25], [0.0, 0.0]]), np.array([0.25, 0.4])
