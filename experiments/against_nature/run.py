@@ -1,6 +1,6 @@
 """Long-term selection of real animals again: prediction intervals, what was seen, verdicts.
 
-    python experiments/against_nature/run.py                # full: seven experiments, about 8 minutes on two cores
+    python experiments/against_nature/run.py                # full: seven experiments, about 11 minutes on two cores
     python experiments/against_nature/run.py --only foxes   # one anew, the others as committed
     python experiments/against_nature/run.py --quick        # few generations and replicates: predicts nothing
 
