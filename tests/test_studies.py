@@ -59,17 +59,32 @@ def tables_of(name, study, results):
     module = study(f"{name}/run")
     if name == "six_sd":
         return module.table_of(results["runs"], module.ANIMALS)
+    if name == "clutch_size":
+        return module.table_of(*module.collected(results["runs"]), results["total"], results["rounds"])
     if name == "sociability":
         return module.table_of(module.collected(results["runs"]))
     if name in ("accuracy", "limits"):
         return module.table_of(*module.collected(results["runs"]))
+    if name == "back_of_the_envelope":
+        gains = {arm: np.array(of["gain"]) for arm, of in results["simulated"].items()}
+        return module.table_of(results["theory"], gains)
     if name == "against_nature":
         return module.table_of(results["rows"])
     return module.table_of(results["runs"])
 
 
 # Studies whose full run is committed.
-RUN = ("six_sd", "accuracy", "species", "sociability", "limits", "against_nature", "agreement")
+RUN = (
+    "six_sd",
+    "accuracy",
+    "species",
+    "clutch_size",
+    "sociability",
+    "limits",
+    "back_of_the_envelope",
+    "against_nature",
+    "agreement",
+)
 
 
 @pytest.mark.parametrize("name", RUN)
