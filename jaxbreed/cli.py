@@ -218,7 +218,7 @@ def optimize(
         require_devices()
         check(loaded.scenario)
         aim_of(loaded.scenario)
-        request = Request(scenario, output, resume, force, steps, gradient, log, quiet)
+        request = Request(scenario, output, resume, force, steps, gradient, log, quiet, seed)
         check_request(request)
         optimize_and_report(loaded, request, _console())
 

@@ -51,13 +51,22 @@ def verdict(objective: Objective, limits: tuple[Limit, ...], ends: Ends) -> Tabl
     for heading in ("", "start", "found", "difference"):
         table.add_column(heading, justify="left" if not heading else "right")
     rows = [
-        ("objective", objective),
-        *((f"{limit.measure.name} (at most {limit.at_most:g})", limit.measure) for limit in limits),
+        ("objective", objective, np.inf),
+        *((f"{limit.measure.name} (at most {limit.at_most:g})", limit.measure, limit.at_most) for limit in limits),
     ]
-    for name, measure in rows:
-        values = estimate(measure, ends.before), estimate(measure, ends.after)
-        table.add_row(name, *(_with_interval(v) for v in (*values, compare(measure, ends.before, ends.after))))
+    for name, measure, most in rows:
+        values = [estimate(measure, ends.before), estimate(measure, ends.after)]
+        cells = [_with_interval(value) + _beyond(value, most) for value in values]
+        table.add_row(name, *cells, _with_interval(compare(measure, ends.before, ends.after)))
     return table
+
+
+def _beyond(value: tuple[float, float, float], most: float) -> str:
+    """What is to be said of a limit: nothing where it is kept, or the mean is below it."""
+    middle, low, _ = value
+    if middle <= most:
+        return ""
+    return ", limit broken" if low > most else ", above the limit, perhaps by chance"
 
 
 def _with_interval(value: tuple[float, float, float]) -> str:

@@ -39,6 +39,14 @@ class Request:
     gradient: str | None = None
     log: Path | None = None
     quiet: bool = False
+    seed: int | None = None
+
+    @property
+    def again(self) -> str:
+        """The command that asks for the same, without --resume and --force."""
+        options = {"steps": self.steps, "seed": self.seed, "gradient": self.gradient, "log": self.log}
+        given = "".join(f" --{name} {value}" for name, value in options.items() if value is not None)
+        return f"jaxbreed optimize {self.scenario} -o {self.output}{given}" + (" --quiet" if self.quiet else "")
 
     @property
     def checkpoint(self) -> Path:
@@ -111,7 +119,7 @@ def optimize_and_report(loaded: Loaded, request: Request, console: Console) -> b
         except KeyboardInterrupt:  # before the first step, while judging, or at the second signal
             pass
     kept = request.resume or done or (request.checkpoint.exists() and not request.force)
-    again = f"jaxbreed optimize {request.scenario} -o {request.output}" + (" --resume" if kept else "")
+    again = request.again + (" --resume" if kept else "")
     after = f" after step {done}" if done else ""
     what = "saved, go on" if kept else "nothing to save yet, begin again"
     console.print(

@@ -17,6 +17,7 @@ import xarray
 
 from jaxbreed.checkpoint import FORMAT
 from jaxbreed.interrupt import asked_to_stop
+from jaxbreed.optimisation_report import _beyond
 from jaxbreed.optimize_command import Request, check_request
 from jaxbreed.plan import aim_of
 from jaxbreed.scenario import parse_scenario
@@ -146,6 +147,23 @@ def test_killed_at_any_moment_and_resumed_it_is_the_same_to_the_bit(finished):
     same(folder / "out.h5", folder / "cut.h5")
 
 
+def test_how_to_go_on_repeats_what_was_asked():
+    asked = Request(Path("a.toml"), Path("b.h5"), steps=40, gradient="pgpe", log=Path("c.jsonl"), seed=0)
+    assert asked.again == "jaxbreed optimize a.toml -o b.h5 --steps 40 --seed 0 --gradient pgpe --log c.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ((0.2, 0.1, 0.3), ""),
+        ((0.21, 0.15, 0.27), ", above the limit, perhaps by chance"),
+        ((0.3, 0.21, 0.39), ", limit broken"),
+    ],
+)
+def test_a_limit_that_is_not_kept_is_told(value, words):
+    assert _beyond(value, 0.2) == words
+
+
 def test_a_signal_finishes_the_step_and_says_how_to_go_on(tmp_path):
     number = signal.SIGTERM
     (tmp_path / "long.toml").write_text(LONG)
@@ -172,7 +190,7 @@ def test_a_signal_finishes_the_step_and_says_how_to_go_on(tmp_path):
     assert (last["event"], last["signal"]) == ("stopped", number.name)
     assert (tmp_path / "said").read_text().splitlines() == [
         f"stopped by {number.name} after step {last['steps']}; saved, go on with: "
-        "jaxbreed optimize long.toml -o out.h5 --resume"
+        "jaxbreed optimize long.toml -o out.h5 --log log.jsonl --quiet --resume"
     ]
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "errors",

@@ -154,7 +154,13 @@ def table_of(
     rule = "|---" * (len(sessions) + 1) + "|"
     lines = ["**Gain** by animals tested in a generation and sessions of each", "", f"| animals | {head} |", rule]
     lines += [f"| {a:,} | {' | '.join(say(gain[a, s]) for s in sessions)} |" for a in animals]
-    lines += ["", "**1,000 more animals**: paired gain, mean over the step", "", f"| from, to | {head} |", rule]
+    lines += [
+        "",
+        "**1,000 more animals**: paired gain by the thousand, mean over the step",
+        "",
+        f"| from, to | {head} |",
+        rule,
+    ]
     steps = {s: marginal(gain, s) for s in sessions}
     for row, (a, b, _) in enumerate(steps[sessions[0]]):
         lines.append(f"| {a:,}, {b:,} | {' | '.join(say(steps[s][row][2], 3) for s in sessions)} |")
