@@ -12,49 +12,15 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jax.scipy.stats import norm
 
 from jaxbreed.covariance import Real, linked, outer, scaled, toward
 from jaxbreed.edges import cut
 from jaxbreed.moments import Levers, Measured, Moments, World, average_effects, dominance_covariance, value
 from jaxbreed.skew import curvature, passing_now, settled
+from jaxbreed.truncation import pool_size, selected
 
 _LEAST = 1e-12
 _PARTS = ("between", "mixed", "apart", "within")
-
-
-def selected(count: Array, candidates: Array) -> tuple[Array, Array]:
-    """Intensity i of the best `count` of so many, and the share i (i - x) of variance that it takes.
-
-    Blom's means of order statistics where one or two are chosen, Burrows' correction beyond: within 0.006 of the exact.
-
-    Args:
-      count: (...,), real, at least 1.
-      candidates: (), real.
-
-    Returns:
-      i and i (i - x), both 0 where all are taken.
-    """
-    share = jnp.clip(count / candidates, 1e-9, 1 - 1e-9)
-    x = -norm.ppf(share)
-    i = jnp.exp(norm.logpdf(x)) / share
-    finite = i - (candidates - count) / (2 * count * (candidates + 1) * jnp.maximum(i, 1e-6))
-    # One animal: Burrows' correction is too large; Blom's score is right to 0.003 and joins it at three.
-    best = -norm.ppf(jnp.clip((1 - 0.375) / (candidates + 0.25), 1e-12, 0.5))
-    single = jnp.clip((3 - count) / 2, 0, 1) ** 2
-    finite = jnp.where(candidates > count, jnp.maximum(finite + single * (best - _burrows_one(candidates)), 0.0), 0.0)
-    return finite, jnp.where(candidates > count, i * (i - x), 0.0)
-
-
-def _burrows_one(candidates: Array) -> Array:
-    share = jnp.clip(1 / candidates, 1e-9, 1 - 1e-9)
-    i = jnp.exp(norm.logpdf(norm.ppf(share))) / share
-    return i - (candidates - 1) / (2 * (candidates + 1) * i)
-
-
-def pool_size(needed: Array, fraction: Array, candidates: Array) -> Array:
-    """Animals from which parents are drawn at random: never fewer than are needed, never more than there are."""
-    return jnp.minimum(jnp.maximum(needed, fraction * candidates), candidates)
 
 
 def step(world: World, state: Moments, levers: Levers, measured: Measured) -> Moments:
@@ -81,10 +47,13 @@ def step(world: World, state: Moments, levers: Levers, measured: Measured) -> Mo
     if world.across:
         of_families += w @ world.clutch @ w
     of_sibs = (alpha * with_sibs).sum() + w @ residual @ w
-    variance = levers.family_weight**2 * of_families + of_sibs
+    # The index weighs the observed mean of the tested of a family, to which each adds its own share.
+    weight, tested = levers.family_weight, jnp.maximum(levers.tests / world.sires, 1.0)
+    own = 1 + (weight - 1) / tested
+    variance = weight**2 * of_families + (1 + (weight**2 - 1) / tested) * of_sibs
     varied = variance > _LEAST  # where all candidates are alike, none is better
     spread = jnp.sqrt(jnp.where(varied, variance, 1.0))
-    onto = (levers.family_weight * with_families + with_sibs) / spread  # regression on the standardised index
+    onto = (weight * with_families + own * with_sibs) / spread  # regression on the index in SD
     # A predicted index: its accuracy is measured, whatever its residual variance.
     total = with_families + with_sibs
     genetic = jnp.sqrt(jnp.maximum((alpha * total).sum(), _LEAST))
@@ -106,7 +75,7 @@ def step(world: World, state: Moments, levers: Levers, measured: Measured) -> Mo
     if world.heterosis is not None or world.gating is not None:
         # The selected have a mean square of the index of 1 + i^2 - k.
         squares = measured.strength * (intensity**2 - jnp.stack([k_f, k_m])).sum()
-        competing = levers.family_weight * families + state.within
+        competing = weight * families + own * state.within
         mean += 0.25 * squares * curvature(world, state, competing, w, shown, onto, spread)
     shape = _allele_frequencies(state, mean, 0.5 * (k_f + k_m), onto) if world.loci else None
 
@@ -115,7 +84,8 @@ def step(world: World, state: Moments, levers: Levers, measured: Measured) -> Mo
     crowding: Real = 0.0
     if world.across:
         # Sibs are chosen together: (Robertson 1961, Genet Res 2:189) exp(i^2 t) times as often as at random.
-        t = levers.family_weight**2 * of_families / jnp.maximum(variance, _LEAST)
+        together = weight**2 * of_families + (weight**2 - 1) / tested * of_sibs
+        t = jnp.maximum(together, 0.0) / jnp.maximum(variance, _LEAST)
         alike = jnp.exp(jnp.minimum(0.5 * (i_f**2 + i_m**2) * t, 4.0)) - 1
         crowding = alike / jnp.maximum(world.lineages * world.sires - 1, 1)
     loss = outer(effect, onto)

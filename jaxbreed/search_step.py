@@ -193,7 +193,7 @@ class Search:
 
 
 def derived_seed(seed: int, *numbers: int) -> int:
-    """A seed of its own for each combination of numbers, 0 to 2^63 - 1."""
+    """A seed of its own for each combination of numbers, 0 to 2^63 - 1; zeros at the end make no difference."""
     return int(np.random.SeedSequence([seed, *numbers]).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 

@@ -20,6 +20,7 @@ Theta = dict[str, Array]
 weights on the simplex the weights themselves."""
 NAMES = ("weights", "fraction", "males", "family_weight", "inbreeding_rate", "tests")
 _LOGARITHMIC = ("males", "tests", "inbreeding_rate")
+_NO_BOUND = 2.0**30
 
 
 @dataclasses.dataclass(frozen=True)
@@ -264,12 +265,13 @@ def box_of(lever: Lever, start: Schedule, settings: Settings) -> Box:
     )
     least = {"weights": -np.pi, "males": 1.0, "tests": 1.0, "inbreeding_rate": 1e-6}.get(lever.name, 0.0)
     most = {"weights": np.pi, "fraction": 1.0, "family_weight": 1000.0, "inbreeding_rate": 0.999}.get(
-        lever.name, 2.0**30
+        lever.name, _NO_BOUND
     )
     if not (np.all(least <= np.asarray(low)) and np.all(np.asarray(low) < high) and np.all(np.asarray(high) <= most)):
+        within = f"at least {least:.4g}" if most == _NO_BOUND else f"from {least:.4g} to {most:.4g}"
         raise ValueError(
             f"levers.{lever.name}: low and high are {_plain(low)} and {_plain(high)}; low must be below high, and both "
-            f"from {least:.4g} to {most:.4g}"
+            f"{within}"
         )
     box = np.asarray(low, np.float64), np.asarray(high, np.float64)
     return Box(*map(np.log, box)) if lever.name in _LOGARITHMIC else Box(*box)

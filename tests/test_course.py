@@ -14,7 +14,6 @@ from jaxbreed.battery import Battery
 from jaxbreed.covariance import of_traits
 from jaxbreed.levers import levers_of, whole_numbers
 from jaxbreed.moments import Measured, value
-from jaxbreed.recursion import selected
 from jaxbreed.trajectory import follow
 from jaxbreed.units import build_units, moments_of
 
@@ -303,15 +302,6 @@ def test_real_numbers_are_rounded_at_random_without_bias():
     # More is never fewer, with the same seed: differences keep their sign.
     more = dataclasses.replace(plan, males=plan.males + 0.3)
     assert all((np.asarray(whole_numbers(more, s).males) >= males[s]).all() for s in range(200))
-
-
-def test_intensity_is_that_of_order_statistics():
-    rng = np.random.default_rng(5)
-    for count, candidates in ((1, 20), (1, 240), (2, 60), (5, 50), (30, 1000)):
-        drawn = -np.sort(-rng.normal(size=(20_000, candidates)))[:, :count].mean(1)
-        with jax.enable_x64(True):
-            i, _ = selected(jnp.asarray(float(count)), jnp.asarray(float(candidates)))
-        assert float(i) == pytest.approx(drawn.mean(), abs=0.012 + 5 * drawn.std() / np.sqrt(len(drawn)))
 
 
 def test_a_schedule_that_is_being_compiled_is_refused(small):

@@ -9,7 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import optax
-from panels import SEED, Choice, Floats, Problem, covariances
+from panels import Choice, Floats, Problem, covariances
 
 import jaxbreed as jb
 from jaxbreed.index import desired_gains
@@ -42,7 +42,10 @@ def by_theory(problem: Problem, basis: str = "free") -> list[Choice]:
 
 
 def by_gradient(problem: Problem, basis: str, limit: float = 1.0) -> list[Choice]:
-    """Gradients through the simulations (costate) and Adam, from the theory's optimum; the limit times a factor."""
+    """Gradients through the simulations (costate) and Adam, from the theory's optimum.
+
+    With another limit, a factor of the case's, candidates are compared at that limit, too.
+    """
     space = problem.space(basis)
     limits = tuple(dataclasses.replace(each, at_most=limit * each.at_most) for each in problem.case.limits)
     warm = _warm(problem, space, limits)
@@ -53,16 +56,17 @@ def by_gradient(problem: Problem, basis: str, limit: float = 1.0) -> list[Choice
         warm,
         optax.adam(0.03),
         steps=problem.budget,
-        seed=SEED,
+        seed=problem.seed,
         limits=limits,
     )
     last = _theta(space, found.trail[-1])
-    return [Choice(space.schedule(theta)) for theta in (found.theta, last, warm)]
+    choices = [Choice(space.schedule(theta)) for theta in (found.theta, last, warm)]
+    return choices if limit == 1.0 else [problem.choose(choices, limits)]
 
 
 def flattened(problem: Problem) -> list[Choice]:
-    """The constant that is nearest to the optimised schedule: the same, but for what changes over generations."""
-    known = problem.known["optimised"]
+    """The constant nearest to the optimised schedule of the same search: what changes over generations is left out."""
+    known = problem.known["optimised"]["searches"][problem.number]
     levers = {lever.name: jnp.asarray(known["schedule"][lever.name]) for lever in problem.case.levers}
     schedule = dataclasses.replace(problem.start, **levers)
     space = jb.build_space(schedule, problem.case.levers_as("constant"), problem.search[0].program.settings)
@@ -82,7 +86,7 @@ def by_perturbations(problem: Problem) -> list[Choice]:
         optax.adam(0.06),
         gradient="pgpe",
         steps=problem.budget // 4,
-        seed=SEED,
+        seed=problem.seed,
         limits=problem.case.limits,
         sigma=0.1,
         pairs=2,
@@ -91,17 +95,17 @@ def by_perturbations(problem: Problem) -> list[Choice]:
 
 
 def by_grid(problem: Problem) -> list[Choice]:
-    """Constant levers on a grid, every point on the same panels."""
+    """Constant levers on a grid from bound to bound, every point on the same panels."""
     space = problem.space("constant")
     each = 16 if space.size == 1 else 4
-    points = itertools.product(np.linspace(0, 1, each + 2)[1:-1], repeat=space.size)
+    points = itertools.product(np.linspace(0, 1, each), repeat=space.size)
     choices = [Choice(space.schedule(_theta(space, np.array(point)))) for point in points]
     return _best(problem, choices, problem.budget // len(choices))
 
 
 def at_random(problem: Problem) -> list[Choice]:
     """Schedules drawn uniformly from the box, every one on the same two panels."""
-    space, rng = problem.space("free"), np.random.default_rng(SEED)
+    space, rng = problem.space("free"), np.random.default_rng(problem.seed)
     choices = [Choice(space.schedule(_theta(space, rng.random(space.size)))) for _ in range(problem.budget // 2)]
     return _best(problem, choices, 2)
 
@@ -113,7 +117,7 @@ def by_cma(problem: Problem) -> list[Choice]:
     warm = np.asarray(_flat(_warm(problem, space, problem.case.limits)), np.float64)
     bounds = np.tile([0.0, 1.0], (space.size, 1))
     inside = np.clip(warm, 0.02, 0.98)
-    optimizer = cma.CMA(mean=inside, sigma=0.15, bounds=bounds, seed=SEED % 2**31, population_size=8)
+    optimizer = cma.CMA(mean=inside, sigma=0.15, bounds=bounds, seed=problem.seed % 2**31, population_size=8)
     best: list[tuple[float, Floats]] = []
     for n in range(problem.budget // 8):
         asked = [optimizer.ask() for _ in range(8)]

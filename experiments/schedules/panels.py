@@ -1,7 +1,7 @@
 """Panels: founders and effects of their own. Some to search on, some to choose by, the others to be judged by."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -82,8 +82,11 @@ class Problem:
       case: the case.
       budget: simulations that every search may spend before its candidates are compared.
       eggs: counted so far.
+      number: of the search now; searches of one arm differ in luck alone, panels are the same.
       known: entries of other arms, by name.
     """
+
+    number = 0
 
     def __init__(self, case: Case, panels: Panels, budget: int) -> None:
         """Draws what the search needs; see the attributes."""
@@ -121,6 +124,11 @@ class Problem:
         return jb.build_space(self.start, self.case.levers_as(basis), self.search[0].program.settings)
 
     @property
+    def seed(self) -> int:
+        """Of the search now."""
+        return SEED if self.number == 0 else derived_seed(SEED, 2**22, self.number)
+
+    @property
     def courses(self) -> Courses:
         """For `jaxbreed.optimisation`: every seed has its panel."""
 
@@ -149,14 +157,15 @@ class Problem:
         ]
         return jb.Course(*(jnp.concatenate([jnp.asarray(x) for x in parts]) for parts in zip(*few, strict=True)))
 
-    def worth(self, course: jb.Course) -> float:
+    def worth(self, course: jb.Course, limits: Sequence[jb.Limit] | None = None) -> float:
         """The objective, less a penalty where F exceeds the limit by more than the objective could gain from it."""
-        beyond = sum(max(0.0, float(limit.excess(course))) for limit in self.case.limits)
+        limits = self.case.limits if limits is None else limits
+        beyond = sum(max(0.0, float(limit.excess(course))) for limit in limits)
         return float(self.case.objective(course)) - beyond
 
     def mean_worth(self, choice: Choice, numbers: range) -> float:
         """Mean over simulations of the search: number n has the same panel and luck for all."""
-        seeds = [derived_seed(SEED, n) for n in numbers]
+        seeds = [derived_seed(self.seed, n) for n in numbers]
         try:
             return self._pooled([self.simulate(choice, self.search[s % len(self.search)], s) for s in seeds])
         except RuntimeError as error:
@@ -164,12 +173,13 @@ class Problem:
                 raise
             return -np.inf  # nothing is worse than a lineage that dies out, as quotas of few animals may let it
 
-    def choose(self, choices: list[Choice]) -> Choice:
-        """The best of some candidates on panels that the search has not seen."""
+    def choose(self, choices: list[Choice], limits: Sequence[jb.Limit] | None = None) -> Choice:
+        """The best of some candidates on panels that the search has not seen, within the case's limits or others."""
 
         def on_others(choice: Choice) -> float:
-            seeds = [derived_seed(SEED, 2**20, n) for n in range(len(self.choice))]
-            return self._pooled([self.simulate(choice, *pair) for pair in zip(self.choice, seeds, strict=True)])
+            seeds = [derived_seed(self.seed, 2**20, n) for n in range(len(self.choice))]
+            courses = [self.simulate(choice, *pair) for pair in zip(self.choice, seeds, strict=True)]
+            return self._pooled(courses, limits)
 
         return max(choices, key=on_others)
 
@@ -180,10 +190,10 @@ class Problem:
             for n, ready in enumerate(self.judgement[:most])
         ]
 
-    def _pooled(self, courses: list[jb.Course]) -> float:
+    def _pooled(self, courses: list[jb.Course], limits: Sequence[jb.Limit] | None = None) -> float:
         """Limits hold for the mean over panels."""
         pooled = jb.Course(*(np.concatenate([np.asarray(x) for x in parts]) for parts in zip(*courses, strict=True)))
-        return self.worth(pooled)
+        return self.worth(pooled, limits)
 
 
 def with_quota(program: Program, quota: int) -> Program:

@@ -99,8 +99,22 @@ def table(cases: dict[str, Any], margin: float) -> str:
             n for n in ("constant", "constant-by-grid", "flattened", "optimum-contributions") if n in case["arms"]
         ]
         said = [f"{NAMES[other]}: {_said(difference(case, 'optimised', other, margin))}" for other in others]
-        text += ["", "Optimised schedule less other arms, whatever F. " + ". ".join(said) + ".", ""]
+        text += ["", "Optimised schedule less other arms, whatever F. " + ". ".join(said) + "."]
+        text += [f"Search by search: {_by_search(case)}.", ""]
     return "\n".join(text)
+
+
+def _by_search(case: dict[str, Any]) -> str:
+    """What the luck of a search is worth, on the same panels."""
+    worth = {
+        name: np.array([each["mean_worth"] for each in case["arms"][name]["searches"]])
+        for name in ("optimised", "constant", "linear", "flattened")
+    }
+    parts = [f"optimised {', '.join(f'{x:.3f}' for x in worth['optimised'])}"]
+    for other in ("constant", "linear", "flattened"):
+        apart = worth["optimised"] - worth[other]
+        parts.append(f"less {NAMES[other]} {', '.join(f'{x:+.3f}' for x in apart)}")
+    return "; ".join(parts)
 
 
 def _numbers(d: Difference) -> str:
@@ -112,7 +126,7 @@ def _said(d: Difference) -> str:
 
 
 def draw(cases: dict[str, Any], margin: float) -> Figure:
-    """Above: differences from the constant to be beaten. Below: schedules."""
+    """Above: differences from the constant to be beaten. Below: schedules, of every search."""
     figure = Figure(figsize=(3.6 * len(cases) + 2.2, 8.2), layout="constrained")
     grid = figure.subplots(2, len(cases), squeeze=False, gridspec_kw={"height_ratios": [1.5, 1]})
     for column, case in enumerate(cases.values()):
@@ -158,10 +172,12 @@ def _schedules(axes: Axes, case: dict[str, Any]) -> None:
     found = case["arms"]["optimised"]["schedule"]
     what = next((name for name in ("tests", "family_weight") if np.ptp(found.get(name, [0])) > 0), "weights")
     for name, (colour, style) in LINES.items():
-        values = np.array(case["arms"][name]["schedule"][what], np.float64)
-        if what == "weights":
-            values = values[:, 1] / np.abs(values).sum(1)
-        axes.plot(range(len(values)), values, color=colour, linestyle=style, marker=".", label=NAMES[name])
+        for number, search in enumerate(case["arms"][name]["searches"]):
+            values = np.array(search["schedule"][what], np.float64)
+            if what == "weights":
+                values = values[:, 1] / np.abs(values).sum(1)
+            label = "_" if number else NAMES[name]
+            axes.plot(range(len(values)), values, color=colour, linestyle=style, marker=".", alpha=0.7, label=label)
     label = {"weights": "share of sociability", "family_weight": "family weight", "tests": "tested of a clutch"}
     axes.set(xlabel="generation", ylabel=label[what])
     axes.set_ylim(0, 1.15 * axes.get_ylim()[1])

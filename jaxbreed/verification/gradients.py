@@ -10,9 +10,9 @@ import numpy as np
 
 from jaxbreed.course import expected_course, simulate_course
 from jaxbreed.program import Settings
-from jaxbreed.recursion import selected
 from jaxbreed.schedule import Schedule, constant_schedule
 from jaxbreed.theory import intensity
+from jaxbreed.truncation import selected
 from jaxbreed.verification.findings import Finding, exact, mean_of, not_run
 from jaxbreed.verification.registry import Effort, check
 from jaxbreed.verification.worlds import build

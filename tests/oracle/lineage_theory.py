@@ -5,6 +5,7 @@ Written from the formulas that `jaxbreed.recursion` cites, for one dam and one s
 family, mean square of half the difference between mates).
 """
 
+import functools
 import itertools
 
 import numpy as np
@@ -13,6 +14,15 @@ from scipy.stats import norm
 from oracle.lineage import DOSAGE, Lineage
 
 STEP = 1e-5
+
+
+@functools.cache
+def best_of(number):
+    """Mean and variance of the largest of so many normal deviates."""
+    x = np.linspace(-9, 9, 20_001)
+    density = number * norm.pdf(x) * norm.cdf(x) ** (number - 1)
+    mean = np.trapezoid(x * density, x)
+    return mean, np.trapezoid((x - mean) ** 2 * density, x)
 
 
 def state_of(lineage: Lineage, dam, sire):
@@ -33,11 +43,8 @@ def varies(lineage: Lineage, state, angle):
 def step(lineage: Lineage, state, angle, strength):
     """The state of the eggs of the best dam and the best sire."""
     mean, within, apart = state[:2], state[2:6].reshape(2, 2), state[6:].reshape(2, 2)
-    number = lineage.each
-    intensity = -norm.ppf((1 - 0.375) / (number + 0.25))  # Blom's score of the best
-    share = 1 / number
-    lost = norm.pdf(norm.ppf(share)) / share
-    lost *= lost + norm.ppf(share)
+    intensity, left = best_of(lineage.each)
+    lost = 1 - left
     alpha = np.array([np.cos(angle), np.sin(angle)]) @ np.array(lineage.effect)
     toward = within @ alpha / np.sqrt(alpha @ within @ alpha)
     after = mean + 0.5 * strength * intensity * toward
