@@ -15,6 +15,8 @@ class Moments(NamedTuple):
     """What is known of the eggs of one generation. Copies of a unit an egg carries: `dosage`.
 
     A neutral locus of variance 1 among the founders follows the last axis of `neutral`: between, mixed, apart, within.
+    The better families descend from those that gave more breeders and are more related to all others, `ties`: so
+    inbreeding by selection grows over generations (Robertson 1961, Genet Res 2:189; Wray & Thompson 1990, 55:41).
     """
 
     mean: Real  # (block, n), of one gamete
@@ -23,6 +25,7 @@ class Moments(NamedTuple):
     apart: Covariance  # mean square of half the difference between mates
     within: Covariance  # of dosages within full-sib families
     neutral: Real  # (4,)
+    ties: Real  # (trait,), covariance of families' values with their covariance with all eggs at the neutral locus
     origin: Real  # (trait,), the mean value of the eggs of generation 0
 
 

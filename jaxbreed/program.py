@@ -49,7 +49,7 @@ class Settings:
       mating: "random", "avoid_sibs" (the fewest sib pairs among 128 random arrangements), "within_lineage" (a
         lineage's own males), "minimum_kinship" (the least related), or, within lineages, "rotational" (males go to the
         next lineage) or "maximum_avoidance" (to lineages ever further away). See `jaxbreed.mating_plans`.
-      sexes: "random" or "alternate" (exactly half of each).
+      sexes: "random" or "alternate" (half of every full-sib family; of an odd number one more is female).
       stages: what lies between hatching and selection; none: every survivor, or the first `tested`, is tested once.
       combine: "sum" ranks by the weighted sum of the traits, "worst" by the worst of them (independent culling).
       prediction: how genomic predictions are made, in programmes with stages; None for none.

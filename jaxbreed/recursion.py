@@ -11,11 +11,13 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
-from jaxbreed.covariance import Real, linked, outer, scaled, toward
+from jaxbreed.covariance import Covariance, Real, linked, outer, scaled, toward
 from jaxbreed.edges import cut
 from jaxbreed.moments import Levers, Measured, Moments, World, average_effects, dominance_covariance, value
+from jaxbreed.sibs import Chosen, alone, chosen
 from jaxbreed.skew import curvature, passing_now, settled
 from jaxbreed.truncation import pool_size, selected
 
@@ -35,31 +37,7 @@ def step(world: World, state: Moments, levers: Levers, measured: Measured) -> Mo
     Returns:
       The eggs of the next generation, in expectation.
     """
-    w = levers.weights
-    slope, residual = _tested(world, state)
-    shown, effect = w * slope, average_effects(world, state)
-    alpha = jnp.einsum("t,tbn->bn", shown, effect)
-    # Competing: within a clutch its own animals; across clutches all, families weighed apart.
-    families = state.between + state.mixed if world.across else state.mixed
-    with_families = toward(effect, families, shown)  # covariance of dosages with the index
-    with_sibs = toward(effect, state.within, shown)
-    of_families = (alpha * with_families).sum()
-    if world.across:
-        of_families += w @ world.clutch @ w
-    of_sibs = (alpha * with_sibs).sum() + w @ residual @ w
-    # The index weighs the observed mean of the tested of a family, to which each adds its own share.
-    weight, tested = levers.family_weight, jnp.maximum(levers.tests / world.sires, 1.0)
-    own = 1 + (weight - 1) / tested
-    variance = weight**2 * of_families + (1 + (weight**2 - 1) / tested) * of_sibs
-    varied = variance > _LEAST  # where all candidates are alike, none is better
-    spread = jnp.sqrt(jnp.where(varied, variance, 1.0))
-    onto = (weight * with_families + own * with_sibs) / spread  # regression on the index in SD
-    # A predicted index: its accuracy is measured, whatever its residual variance.
-    total = with_families + with_sibs
-    genetic = jnp.sqrt(jnp.maximum((alpha * total).sum(), _LEAST))
-    known = ~jnp.isnan(measured.accuracy)
-    onto = jnp.where(known, jnp.where(known, measured.accuracy, 0.0) * total / genetic, onto)
-
+    index, effect = _index(world, state, levers, measured), average_effects(world, state)
     groups = 1 if world.across else world.lineages
     candidates = levers.tests / 2 * (world.lineages / groups)
     males = cut(levers.males, 1.0, world.places * world.lineages / groups)
@@ -67,46 +45,123 @@ def step(world: World, state: Moments, levers: Levers, measured: Measured) -> Mo
     # Drawn at random, sires come from a pool that could fill every place; of them `males` are kept.
     places = world.places * dams
     needed = jnp.stack([dams, jnp.where(levers.fraction > 0, places, males)])
-    intensity, taken = selected(pool_size(needed, levers.fraction, candidates), candidates)
-    intensity, (k_f, k_m) = jnp.where(varied, intensity, 0.0), jnp.where(varied, taken, 0.0)
-    i_f, i_m = measured.strength * intensity
+    pool = pool_size(needed, levers.fraction, candidates)
+    intensity, taken = (jnp.where(index.varied, x, 0.0) for x in selected(pool, candidates))
+    sexes, families = alone(intensity, taken), round(1 / world.share)
+    if world.across and world.lineages * families > 1:
+        share, alike = pool / candidates, jnp.where(index.varied, index.alike, 0.0)
+        sexes = chosen(share, intensity, alike, world.lineages, families)
 
-    mean = state.mean + 0.25 * (i_f + i_m) * onto
+    of_shared, of_own = measured.strength * sexes.of_families, measured.strength * sexes.of_sibs
+    mean = state.mean + 0.25 * (of_shared.sum() * index.shared + of_own.sum() * index.own)
     if world.heterosis is not None or world.gating is not None:
         # The selected have a mean square of the index of 1 + i^2 - k.
-        squares = measured.strength * (intensity**2 - jnp.stack([k_f, k_m])).sum()
-        competing = weight * families + own * state.within
-        mean += 0.25 * squares * curvature(world, state, competing, w, shown, onto, spread)
-    shape = _allele_frequencies(state, mean, 0.5 * (k_f + k_m), onto) if world.loci else None
+        squares = measured.strength * (intensity**2 - taken).sum()
+        bend = curvature(world, state, index.competing, levers.weights, index.shown, index.onto, index.spread)
+        mean += 0.25 * squares * bend
 
     # Genes of the breeders of each sex: the finite number of them, their families used unequally.
     of_dams, of_sires = 1 / world.lineages, concentration(world, males * groups)
-    crowding: Real = 0.0
-    if world.across:
-        # Sibs are chosen together: (Robertson 1961, Genet Res 2:189) exp(i^2 t) times as often as at random.
-        together = weight**2 * of_families + (weight**2 - 1) / tested * of_sibs
-        t = jnp.maximum(together, 0.0) / jnp.maximum(variance, _LEAST)
-        alike = jnp.exp(jnp.minimum(0.5 * (i_f**2 + i_m**2) * t, 4.0)) - 1
-        crowding = alike / jnp.maximum(world.lineages * world.sires - 1, 1)
-    loss = outer(effect, onto)
-    of_females, of_males = (settled(world, state, shown * i / spread) for i in (i_f, i_m))
-    female = _breeders(of_females, world.across, k_f * loss, of_dams, crowding)
-    male = _breeders(of_males, world.across, k_m * loss, of_sires, crowding)
-    unlike = 0.25 * (i_f - i_m) ** 2 * loss  # mates of sexes that were selected unequally hard
+    losses = [_lost(effect, index, lost) for lost in sexes.lost]
+    shape = _allele_frequencies(state, mean, 0.5 * (losses[0] + losses[1])) if world.loci else None
     neutral_state = state._replace(**dict(zip(_PARTS, state.neutral, strict=True)))
-    neutral_female = _breeders(neutral_state, world.across, 0.0, of_dams, crowding)
-    neutral_male = _breeders(neutral_state, world.across, 0.0, of_sires, crowding)
+    related = 2 * sexes.of_families * index.scale * (index.shown @ state.ties)
+    breeders, neutral_breeders = [], []
+    for sex, number in enumerate((of_dams, of_sires)):
+        pull = measured.strength * intensity[sex] * index.shown / index.spread
+        breeders.append(_breeders(world, settled(world, state, pull), losses[sex], number, sexes, sex))
+        neutral_breeders.append(_breeders(world, neutral_state, related[sex], number, sexes, sex))
+    # Mates of sexes that were selected unequally hard.
+    unlike = 0.25 * (measured.strength * (intensity[0] - intensity[1])) ** 2 * outer(effect, index.onto)
 
     within = 0.25 * linked(state.apart + state.within, world.kept[0] + world.kept[1])
-    share = _share_of_a_male(world, males)
-    between, mixed, apart = _mated(world, female, male, share)
+    of_a_male = _share_of_a_male(world, males)
+    between, mixed, apart = _mated(world, breeders[0], breeders[1], of_a_male)
     parts = [between, mixed, apart + unlike, within]
     if shape is not None:
         parts = [scaled(part, shape) for part in parts]
     neutral = jnp.stack(
-        [*_mated(world, neutral_female, neutral_male, share), 0.5 * (state.neutral[2] + state.neutral[3])]
+        [
+            *_mated(world, neutral_breeders[0], neutral_breeders[1], of_a_male),
+            0.5 * (state.neutral[2] + state.neutral[3]),
+        ]
     )
-    return Moments(mean, parts[0], parts[1], parts[2], parts[3], neutral, state.origin)
+    ties = _ties(state, effect, index, sexes, taken.mean(), jnp.stack([jnp.asarray(of_dams), of_sires]))
+    return Moments(
+        mean, parts[0], parts[1], parts[2], parts[3], neutral, ties if world.across else state.ties, state.origin
+    )
+
+
+class _Index(NamedTuple):
+    """What animals are chosen by. Covariances with it are in its SD."""
+
+    shown: Array  # (trait,), weights times the share of a gain that a test shows
+    shared: Array  # (block, n), covariance of dosages with what a family's animals share of it
+    own: Array  # (block, n), and with their deviations
+    onto: Array  # (block, n), the sum: regression on the standardised index
+    alike: Array  # (2,), share of its variance between clutches, and between the families of a clutch
+    spread: Array  # (), SD
+    scale: Array  # (), of a family's genes in it
+    varied: Array  # bool (); where all candidates are alike, none is better
+    competing: Covariance  # of dosages, as the index weighs them
+
+
+def _index(world: World, state: Moments, levers: Levers, measured: Measured) -> _Index:
+    w = levers.weights
+    slope, residual = _tested(world, state)
+    shown, effect = w * slope, average_effects(world, state)
+    alpha = jnp.einsum("t,tbn->bn", shown, effect)
+    # Competing: within a clutch its own animals; across clutches all, families weighed apart.
+    families = state.between + state.mixed if world.across else state.mixed
+    with_families, with_sibs = toward(effect, families, shown), toward(effect, state.within, shown)
+    of_mixed = (alpha * toward(effect, state.mixed, shown)).sum()
+    of_clutches = (alpha * with_families).sum() - of_mixed
+    of_sibs = (alpha * with_sibs).sum()
+    genetic = jnp.sqrt(jnp.maximum(of_clutches + of_mixed + of_sibs, _LEAST))
+    predicted = jnp.stack([of_clutches, of_mixed]) / genetic**2
+    if world.across:
+        of_clutches += w @ world.clutch @ w
+    of_sibs += w @ residual @ w
+    # The index weighs the observed mean of the tested of a family, to which each of them adds its own share.
+    weight, tested = levers.family_weight, jnp.maximum(levers.tests / world.sires, 1.0)
+    luck, doubt = (weight - 1) / tested, (weight**2 - 1) / tested * of_sibs
+    variance = weight**2 * (of_clutches + of_mixed) + of_sibs + doubt
+    varied = variance > _LEAST
+    spread = jnp.sqrt(jnp.where(varied, variance, 1.0))
+    shared, own = (weight * with_families + luck * with_sibs) / spread, with_sibs / spread
+    # Errors of families' means make clutches differ by their own mean.
+    alike = jnp.stack([weight**2 * of_clutches + doubt * world.share, weight**2 * of_mixed + doubt * (1 - world.share)])
+    alike = alike / spread**2
+    scale, competing = weight / spread, weight * families + (1 + luck) * state.within
+    # A predicted index: its accuracy is measured, whatever its residual variance, and sibs are as alike as predictions.
+    known = ~jnp.isnan(measured.accuracy)
+    accurate = jnp.where(known, measured.accuracy, 0.0) / genetic
+    shared, own = jnp.where(known, accurate * with_families, shared), jnp.where(known, accurate * with_sibs, own)
+    alike, scale = jnp.where(known, predicted, alike), jnp.where(known, accurate, scale)
+    return _Index(shown, shared, own, shared + own, alike, spread, scale, varied, competing)
+
+
+def _lost(effect: Array, index: _Index, lost: Array) -> Covariance:
+    """Covariance of dosages that selection takes."""
+    both = lost[0, 1] * outer(effect, index.onto)
+    return (
+        both
+        + (lost[0, 0] - lost[0, 1]) * outer(effect, index.shared)
+        + (lost[1, 1] - lost[0, 1]) * outer(effect, index.own)
+    )
+
+
+def _ties(state: Moments, effect: Array, index: _Index, sexes: Chosen, k: Array, concentration: Array) -> Array:
+    """The next eggs' `ties`: half of a covariance among breeders is left among their families.
+
+    Families that give many breeders are good ones. What there was of it before, selection shortens like variances.
+    """
+    shared, own, onto = (jnp.einsum("tbn,bn->t", effect, x) for x in (index.shared, index.own, index.onto))
+    lasting = sexes.clutches[2] * (state.ties - k * index.scale * (index.shown @ state.ties) * onto)
+    new = state.neutral[:2] @ sexes.ties @ jnp.stack([shared, own])
+    # Of a sample of n covariances are short by 1 / n: of breeders' values with their families' numbers, twice.
+    finite = 1 - concentration
+    return 0.5 * (finite.mean() * lasting + (finite**2).mean() * new)
 
 
 def _tested(world: World, state: Moments) -> tuple[Array, Array]:
@@ -125,17 +180,16 @@ class _Breeders(NamedTuple):
 
     lineages: Any
     animals: Any
-    drawn: Any  # the same as the sum, for two breeders drawn apart
+    drawn: Any  # of two breeders drawn apart, one of either sex, half the mean square of their difference
 
 
-def _breeders(state: Moments, across: bool, loss: Real, concentration: Real, crowding: Real) -> _Breeders:
+def _breeders(world: World, state: Moments, loss: Real, concentration: Real, sexes: Chosen, sex: int) -> _Breeders:
     family, mixed, within = state.between, state.mixed, state.within
-    if across:
-        kept = jnp.clip(1 - crowding, 0.0, 1.0)
-        whole = (family + mixed) * kept + within - loss
-        return _Breeders(0.0 * whole, whole * (1 - concentration), whole)
-    chosen = mixed + within - loss
-    return _Breeders(family, chosen * (1 - concentration), family + chosen)
+    if world.across:
+        whole, drawn = (sexes.clutches[n] * family + sexes.families[n] * mixed + within - loss for n in (sex, 2))
+        return _Breeders(0.0 * whole, whole * (1 - concentration), drawn)
+    whole = mixed + within - loss
+    return _Breeders(family, whole * (1 - concentration), family + whole)
 
 
 def _mated(world: World, female: _Breeders, male: _Breeders, h: Real) -> tuple[Any, Any, Any]:
@@ -147,14 +201,17 @@ def _mated(world: World, female: _Breeders, male: _Breeders, h: Real) -> tuple[A
       male: the sires.
       h: sum of the squared shares of a clutch's males.
     """
-    sires = male.lineages + male.animals
     if world.closed:  # mates are of one lineage
         between = 0.25 * (2 * (female.lineages + male.lineages) + female.animals + h * male.animals)
         mixed = 0.25 * (1 - h) * male.animals
         apart = 0.25 * (female.drawn - female.lineages + male.drawn - male.lineages)
         return between, mixed, apart
-    between = 0.25 * (female.lineages + female.animals + h * sires)
-    return between, 0.25 * (1 - h) * sires, 0.25 * (female.drawn + male.drawn)
+    sires = male.lineages + male.animals
+    # Those of one clutch are drawn from so many places without putting any back.
+    places = world.lineages * world.places
+    inside = (1 - h) * places / max(places - 1, 1)
+    between = 0.25 * (female.lineages + female.animals + (1 - inside) * sires)
+    return between, 0.25 * inside * sires, 0.25 * (female.drawn + male.drawn)
 
 
 def _share_of_a_male(world: World, males: Array) -> Array:
@@ -173,11 +230,11 @@ def concentration(world: World, males: Array) -> Array:
     return males * square / world.lineages**2
 
 
-def _allele_frequencies(state: Moments, mean: Array, k: Array, onto: Array) -> Array:
+def _allele_frequencies(state: Moments, mean: Array, lost: Covariance) -> Array:
     """Factors for the SD of loci after selection: by allele frequencies, over those of the Gaussian model."""
-    p = jnp.clip(state.mean, 1e-6, 1 - 1e-6)
+    number, p = np.arange(state.mean.shape[-1]), jnp.clip(state.mean, 1e-6, 1 - 1e-6)
     change = jnp.clip(mean, 1e-6, 1 - 1e-6) - p
     now = p * (1 - p)
     true = jnp.maximum(now + change * (1 - 2 * p) - change**2, 1e-9)
-    gaussian = jnp.maximum(now - 0.25 * k * onto**2, 0.1 * now)
+    gaussian = jnp.maximum(now - 0.25 * lost.near[:, number, number], 0.1 * now)
     return jnp.sqrt(jnp.clip(true / gaussian, 0.0, 4.0))

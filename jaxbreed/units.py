@@ -214,8 +214,12 @@ def moments_of(
     share = eggs / eggs.sum((1, 2), keepdims=True)
     dam, sire = np.asarray(families.dam), np.asarray(families.sire)
     mean, between, mixed, apart, within = _genes(units.world, copies, share, dam, sire)
-    neutral = _neutral(np.asarray(population.kinship, np.float64), share, dam, sire)
-    state = Moments(mean, between, mixed, apart, within, neutral, origin)
+    kinship = np.asarray(population.kinship, np.float64)
+    neutral = _neutral(kinship, share, dam, sire)
+    bent = 0.0 if units.world.heterosis is None else units.world.heterosis * (1 - 2 * mean[:, None])
+    effect = np.broadcast_to(units.world.effect + bent, (len(mean), *units.world.effect.shape))
+    ties = _ties(effect, copies, kinship, share, dam, sire)
+    state = Moments(mean, between, mixed, apart, within, neutral, ties, origin)
     return state if origin is not None else state._replace(origin=value(units.world, state))
 
 
@@ -255,6 +259,28 @@ def _spread(effect: Floats, weight: Floats, values: Floats) -> Covariance:
     of_blocks = by_block @ np.moveaxis(effect, 0, 2)  # (replicate, block, family, trait)
     others = of_blocks.sum(1, keepdims=True) - of_blocks
     return Covariance(weighed @ by_block, np.moveaxis(weighed @ others, 3, 1))
+
+
+def _ties(effect: Floats, copies: Floats, kinship: Floats, share: Floats, dam: Whole, sire: Whole) -> Floats:
+    """Covariance of families' values with their relationship to all eggs: (replicate, trait).
+
+    Args:
+      effect: (replicate, trait, block, n), average effects.
+      copies: (replicate, animal, 2, block, n).
+      kinship: (replicate, animal, animal).
+      share: (replicate, lineage, sire), of the eggs.
+      dam: places of the dams.
+      sire: places of the sires.
+    """
+    replicates, animals = kinship.shape[:2]
+    row, family = np.arange(replicates)[:, None], np.arange(share[0].size)
+    animal = np.zeros((replicates, family.size, animals))  # contribution of each animal to each family
+    for parent in (dam, sire):
+        animal[row, family, parent.reshape(replicates, -1)] += 0.5
+    weight = share.reshape(replicates, 1, -1)
+    related = 2 * (animal @ (kinship @ np.swapaxes(weight @ animal, 1, 2)))  # (replicate, family, 1)
+    value = animal @ np.einsum("rtbn,rabn->rat", effect, copies.sum(2))
+    return np.asarray((weight @ (related * (value - weight @ value)))[:, 0])
 
 
 def _neutral(kinship: Floats, share: Floats, dam: Whole, sire: Whole) -> Floats:

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # Each module may import those of the lines above it (and of its own line).
 LAYERS = (
-    {"checks", "edges", "pgpe", "truncation"},
+    {"checks", "edges", "pgpe", "sibs", "truncation"},
     {"kernels", "genome", "species", "schedule", "cores", "linkage", "interrupt", "battery", "stages", "sites"},
     {"tables", "assays"},
     {"theory", "index", "twostage", "accuracy", "costs", "aims", "scenario_tables"},

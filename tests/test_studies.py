@@ -58,13 +58,17 @@ def tables_of(name, study, results):
     module = study(f"{name}/run")
     if name == "six_sd":
         return module.table_of(results["runs"], module.ANIMALS)
-    if name == "accuracy":
+    if name == "sociability":
+        return module.table_of(module.collected(results["runs"]))
+    if name in ("accuracy", "limits"):
         return module.table_of(*module.collected(results["runs"]))
+    if name == "against_nature":
+        return module.table_of(results["rows"])
     return module.table_of(results["runs"])
 
 
-# Studies whose full run is committed; the first always is.
-RUN = ["six_sd", *(name for name in ("accuracy", "species") if (EXPERIMENTS / name / "results.json").exists())]
+# Studies whose full run is committed.
+RUN = ("six_sd", "accuracy", "species", "sociability", "limits", "against_nature")
 
 
 @pytest.mark.parametrize("name", RUN)

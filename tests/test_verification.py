@@ -28,6 +28,7 @@ from jaxbreed.verification.findings import (
 )
 from jaxbreed.verification.registry import Check, Effort, all_checks, choose
 from jaxbreed.verification.runner import FAMILY_ERROR, critical_deviate, run_checks
+from jaxbreed.verification.selection import share_of_response
 
 
 @pytest.fixture
@@ -69,6 +70,25 @@ def test_the_error_of_the_whole_family_is_stated_and_kept():
     assert not off.holds(1.9)
 
 
+def test_few_values_are_no_excuse_for_laws_that_are_approximations():
+    """Taken for normal, means of five values would fail at a limit of one in a hundred six times as often."""
+    rng, limit = np.random.default_rng(2), -stats.norm.ppf(0.005)
+    rows_seen = [mean_of("", rng.normal(3, 2, 5), 3.0, "", allowance=1e-9) for _ in range(4000)]
+    assert {row.kind for row in rows_seen} == {"approximate"}
+    assert stats.binomtest(sum(row.holds(limit) is False for row in rows_seen), 4000, 0.01).pvalue > 1e-5
+
+
+def test_part_of_a_response_counts_the_luck_of_the_whole():
+    """Part and whole drift together: deviates of their ratio are standard normal, those of the part alone are not."""
+    rng, share = np.random.default_rng(3), 0.5
+    drift = rng.normal(0, 0.3, (2000, 48, 2))
+    part, whole = 1 + drift[..., 0], 2 + drift.sum(-1)
+    z = [share_of_response("", a, b, share, "", 0.0).z for a, b in zip(part, whole, strict=True)]
+    assert stats.kstest(z, "norm").pvalue > 1e-5
+    naive = [mean_of("", a / b.mean(), share, "").z for a, b in zip(part, whole, strict=True)]
+    assert stats.kstest(naive, "norm").pvalue < 1e-10
+
+
 def test_what_turns_a_report_red():
     fine = exact("half", 0.5, 0.5 + 1e-9, "", rounding=1e-8)
     assert rows(fine).good
@@ -76,6 +96,7 @@ def test_what_turns_a_report_red():
     assert not rows(fine, exact("half", math.nan, 0.5, "")).good
     assert not rows(fine, known_error("", 9.0, 0.0, 1.0, "")).good
     assert not rows(fine, mean_of("no spread, and off", [1.0, 1.0, 1.0], 0.0, "")).good
+    assert not rows().good  # a check that looked at nothing
     # A law that was not run is neither; if nothing was run, nothing is good.
     assert rows(fine, not_run("later", "why", "")).good
     assert not rows(not_run("later", "why", "")).good

@@ -1,12 +1,15 @@
 """Long-term selection of real animals again: prediction intervals, what was seen, verdicts.
 
-    python experiments/against_nature/run.py            # full: six experiments, about 6 minutes on two cores
-    python experiments/against_nature/run.py --quick    # few generations and replicates: it runs, but predicts nothing
+    python experiments/against_nature/run.py                # full: seven experiments, about 11 minutes on two cores
+    python experiments/against_nature/run.py --only foxes   # one anew, the others as committed
+    python experiments/against_nature/run.py --quick        # few generations and replicates: predicts nothing
 
 What was done and seen, and on whose authority, stands in `trials.py`. A prediction is the middle 95 % of all replicates
 of all worlds that the report allows; it says where one repetition of the experiment would fall.
 """
 
+import argparse
+import json
 import sys
 import time
 from pathlib import Path
@@ -15,9 +18,11 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+import jaxbreed as jb
+
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))
-from common import publish, quick_asked
+from common import MACHINE, publish
 from trials import SEED, TRIALS, Trial
 
 HERE = Path(__file__).parent
@@ -34,7 +39,7 @@ def predict(trial: Trial, quick: bool) -> list[dict[str, Any]]:
     print(f"{trial.name}: {time.perf_counter() - began:.0f} s", flush=True)
     return [
         {"trial": trial.name, "source": trial.source, "open": trial.open, "what": seen.what}
-        | {"observed": list(seen.observed), "predicted": of_worlds}
+        | {"commit": MACHINE["commit"], "observed": list(seen.observed), "predicted": of_worlds}
         for seen, of_worlds in zip(trial.seen, values, strict=True)
     ]
 
@@ -96,8 +101,20 @@ def draw(rows: list[dict[str, Any]]) -> Figure:
 
 
 def main() -> None:
-    quick = quick_asked(__doc__)
-    rows = [row for trial in TRIALS for row in predict(trial, quick)]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="few replicates and generations")
+    parser.add_argument("--only", default="", help="experiments with this in their name, anew")
+    asked = parser.parse_args()
+    quick = asked.quick
+    jb.use_cores()
+    anew = [trial for trial in TRIALS if asked.only in trial.name]
+    if not anew:
+        parser.error(f"--only is {asked.only!r}; it must be part of one of: {'; '.join(t.name for t in TRIALS)}")
+    fresh = {trial.name: predict(trial, quick) for trial in anew}
+    known = json.loads((HERE / "results.json").read_text())["rows"] if asked.only and not quick else []
+    rows = [
+        row for trial in TRIALS for row in fresh.get(trial.name, [row for row in known if row["trial"] == trial.name])
+    ]
     note = "every world that the report leaves open counts alike; grey: range of what was published"
     publish(HERE, quick, {"seed": SEED, "rows": rows}, table_of(rows), draw(rows), note)
 

@@ -1,6 +1,6 @@
 """The fox programme beside the intelligence programme: sociability first, both, or intelligence alone.
 
-    python experiments/sociability/run.py            # full: 12 replicates, about 6 minutes on two cores
+    python experiments/sociability/run.py            # full: 16 replicates, about 4 minutes on two cores
     python experiments/sociability/run.py --quick    # 3 replicates, 6 generations, about a minute
 
 The common octopus, 10 generations, 12 lineages, 200 animals of each clutch in one test session (h2 0.13 and 0.2, a
@@ -8,11 +8,11 @@ session repeats with 0.25 and 0.4). A test of intelligence says more of a tame a
 by exp(-g) with each SD of sociability, g 0 (not at all), 0.3 or 0.6; the correlation of the two traits is 0 or -0.3.
 How much tameness helps a test of an octopus is not known: g is hypothetical. Every plan is a row of weights for each
 generation; "effective intelligence" is the geometric mean of levels, founders standing 2 SD above nothing (CES, rho 0).
+Every replicate has founders and QTL effects of its own, from which all plans start in every world.
 """
 
 import dataclasses
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import jaxbreed as jb
+from jaxbreed.summary import interval
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from common import COLOURS, publish, quick_asked, say
+from replicates import Notebook, founders_of
 
 HERE = Path(__file__).parent
-SEED, GENERATIONS, SHIFT = 2026, 10, 2.0
+SEED, GENERATIONS, SHIFT, LOCI = 2026, 10, 2.0, 500  # loci: all of them QTL
 WORLDS = {
     "tests not gated, correlation 0": (0.0, 0.0),
     "gated by 0.3, correlation 0": (0.3, 0.0),
@@ -44,7 +46,7 @@ def plans(rounds: int) -> dict[str, np.ndarray]:
     def order(first: np.ndarray, then: np.ndarray, switch: int) -> np.ndarray:
         return np.where(np.arange(rounds)[:, None] < switch, first, then)
 
-    constant = {f"both, sociability {w:g}": np.tile([1.0, w], (rounds, 1)) for w in (0.25, 0.5, 1.0)}
+    constant = {f"both, sociability {w:g}": np.tile([1.0, w], (rounds, 1)) for w in (0.25, 0.5, 1.0, 2.0)}
     return {
         ALONE: np.tile(mind, (rounds, 1)),
         **constant,
@@ -56,16 +58,16 @@ def plans(rounds: int) -> dict[str, np.ndarray]:
     }
 
 
-def scenario(gate: float, correlation: float, replicates: int, rounds: int) -> dict[str, Any]:
+def scenario(gate: float, correlation: float, seed: int, rounds: int) -> dict[str, Any]:
     """The programme, as a scenario's table."""
     intelligence: dict[str, Any] = {"h2": 0.13, "repeatability": 0.25, "weight": 1.0}
     if gate:
         intelligence["gated_by"] = {"sociability": gate}
     return {
         "species": "octopus-vulgaris",
-        "programme": {"lineages": 12, "generations": rounds, "replicates": replicates, "seed": SEED},
+        "programme": {"lineages": 12, "generations": rounds, "replicates": 1, "seed": seed},
         "clutch": {"eggs": 4_000, "survival": 0.05},
-        "genome": {"loci": 3_000, "qtl": 500},
+        "genome": {"loci": LOCI, "qtl": LOCI},
         "founders": {"effective_size": 1_000},
         "traits": {"intelligence": intelligence, "sociability": {"h2": 0.2, "repeatability": 0.4, "weight": 0.5}},
         "correlations": {"genetic": correlation},
@@ -80,22 +82,43 @@ def effective(gain: np.ndarray) -> np.ndarray:
     return np.asarray(np.exp(np.log(level).mean(-1)) - SHIFT)
 
 
-def world(gate: float, correlation: float, replicates: int, rounds: int) -> dict[str, dict[str, Any]]:
-    """Every plan in one world, from the same founders with the same seeds."""
-    parsed = jb.Scenario.model_validate(scenario(gate, correlation, replicates, rounds))
-    ready = jb.prepare(parsed)
-    arms = {}
-    for name, weights in plans(rounds).items():
-        schedule = dataclasses.replace(ready.schedule, weights=jnp.asarray(weights, jnp.float32))
-        history = jb.simulate(ready.program, ready.founders, schedule, replicates=replicates, seed=SEED)
-        gain = history["gain"]
-        arms[name] = {
-            "intelligence": gain[:, -1, 0].round(5).tolist(),
-            "sociability": gain[:, -1, 1].round(5).tolist(),
-            "effective": effective(gain[:, -1]).round(5).tolist(),
-            "inbreeding": history["inbreeding"][:, -1].round(5).tolist(),
-        }
-    return arms
+def replicate(seed: int, quick: bool, notebook: Notebook) -> dict[str, dict[str, dict[str, float]]]:
+    """Every plan in every world, from the founders of one seed: [world][plan][result]."""
+    panel: list[Any] = []
+    rounds = 6 if quick else GENERATIONS
+
+    def world(table: dict[str, Any]) -> dict[str, dict[str, float]]:
+        if not panel:
+            panel.append(founders_of(table))
+        ready = jb.prepare(jb.Scenario.model_validate(table), founders=panel[0])
+        arms = {}
+        for name, weights in plans(rounds).items():
+            schedule = dataclasses.replace(ready.schedule, weights=jnp.asarray(weights, jnp.float32))
+            arms[name] = outcome(jb.simulate(ready.program, ready.founders, schedule, seed=seed))
+        return arms
+
+    of = {}
+    for name, (gate, correlation) in list(WORLDS.items())[: 2 if quick else None]:
+        table = scenario(gate, correlation, seed, rounds)
+        weights = {plan: rows.tolist() for plan, rows in plans(rounds).items()}
+        of[name] = notebook.ask(["sociability", weights, table], lambda table=table: world(table))
+    return of
+
+
+def outcome(history: jb.History) -> dict[str, float]:
+    """What is kept of one run: gains of both traits, effective intelligence, F."""
+    gain = history["gain"][0, -1]
+    values = (*gain, effective(gain), history["inbreeding"][0, -1])
+    names = ("intelligence", "sociability", "effective", "inbreeding")
+    return {name: round(float(value), 5) for name, value in zip(names, values, strict=True)}
+
+
+def collected(runs: list[dict[str, dict[str, dict[str, float]]]]) -> dict[str, dict[str, dict[str, list[float]]]]:
+    """The same of all replicates, a list over them in the place of each number."""
+    return {
+        world: {plan: {key: [run[world][plan][key] for run in runs] for key in of} for plan, of in arms.items()}
+        for world, arms in runs[0].items()
+    }
 
 
 def draw(axes: Axes, title: str, arms: dict[str, dict[str, Any]]) -> None:
@@ -106,15 +129,13 @@ def draw(axes: Axes, title: str, arms: dict[str, dict[str, Any]]) -> None:
     x, y = np.meshgrid(np.linspace(low[0], high[0], 80), np.linspace(low[1], high[1], 80))
     lines = axes.contour(x, y, effective(np.stack([x, y], -1)), levels=8, colors="0.85", linewidths=0.8)
     axes.clabel(lines, fontsize=6, fmt="%.1f")
-    markers = "osD^vP*Xh"
-    for (name, gain), marker in zip(gains.items(), markers, strict=False):
-        half = 2 * gain.std(1, ddof=1) / np.sqrt(gain.shape[1])
+    for (name, gain), marker in zip(gains.items(), "osD^<vP*Xh", strict=True):
+        centre, below, above = interval(gain, axis=1)
         colour = COLOURS[0] if name == ALONE else COLOURS[1] if "first" in name or "turns" in name else COLOURS[2]
-        centre = gain.mean(1)
-        axes.errorbar(
-            centre[0], centre[1], xerr=half[0], yerr=half[1], fmt=marker, color=colour, label=name, markersize=6
-        )
-    axes.set(xlabel="gain in intelligence (founder SD)", ylabel="gain in sociability (founder SD)")
+        bars = {"xerr": [[centre[0] - below[0]], [above[0] - centre[0]]]}
+        bars |= {"yerr": [[centre[1] - below[1]], [above[1] - centre[1]]]}
+        axes.errorbar(centre[0], centre[1], **bars, fmt=marker, color=colour, label=name, markersize=6)
+    axes.set(xlabel="gain in intelligence (founder phenotypic SD)", ylabel="gain in sociability (the same)")
     axes.set_title(title, fontsize=10)
 
 
@@ -140,19 +161,23 @@ def table_of(worlds: dict[str, dict[str, dict[str, Any]]]) -> str:
 
 def main() -> None:
     quick = quick_asked(__doc__)
-    replicates, rounds = (3, 6) if quick else (12, GENERATIONS)
-    worlds = {}
-    for name, (gate, correlation) in list(WORLDS.items())[: 2 if quick else None]:
-        began = time.perf_counter()
-        worlds[name] = world(gate, correlation, replicates, rounds)
-        print(f"{name}: {time.perf_counter() - began:.0f} s", flush=True)
+    seeds = [SEED + r for r in range(3 if quick else 16)]
+    notebook, runs = Notebook(HERE, quick), []
+    for seed in seeds:
+        runs.append(replicate(seed, quick, notebook))
+        print(f"{len(runs)} of {len(seeds)} replicates", flush=True)
+    worlds = collected(runs)
     figure = Figure(figsize=(13, 5 * ((len(worlds) + 1) // 2)), layout="constrained")
     panels = figure.subplots((len(worlds) + 1) // 2, 2, squeeze=False).reshape(-1)
     for axes, (name, arms) in zip(panels, worlds.items(), strict=False):
         draw(axes, name, arms)
     panels[0].legend(frameon=False, fontsize=7)
-    note = f"{replicates} replicates, bars: 2 standard errors; grey: equal effective intelligence. Hypothetical"
-    publish(HERE, quick, {"seed": SEED, "worlds": worlds}, table_of(worlds), figure, note)
+    note = (
+        f"{len(seeds)} replicates with own founders and effects, bars: 95 % intervals of the mean; grey: equal "
+        "effective intelligence. Hypothetical"
+    )
+    publish(HERE, quick, {"seeds": seeds, "runs": runs}, table_of(worlds), figure, note)
+    notebook.close()
 
 
 if __name__ == "__main__":

@@ -237,6 +237,14 @@ FAULTS = (
         "per_unit = weights / 1.0\n    # Absolute",
     ),
     Fault(
+        "negative-weights-positive",
+        "a trait that is to fall is selected to rise",
+        "jaxbreed/testing.py",
+        "per_unit = weights / traits.sd_phenotypic\n    # Absolute",
+        "per_unit = abs(weights) / traits.sd_phenotypic\n    # Absolute",
+        checks="V11,V12,V17,V18,V22,V30",
+    ),
+    Fault(
         "unrelated-to-oneself",
         "kinship with oneself counts like that with a sib",
         "jaxbreed/pedigree.py",

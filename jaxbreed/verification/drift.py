@@ -116,10 +116,15 @@ def spread(effort: Effort) -> Iterator[Finding]:
     """Wrong: replicates that share founders or luck; drift of half the variance."""
     world, history, _ = run_herds(effort)
     source = "Hill 1977; Falconer & Mackay 1996, ch. 15"
+    kinship = history["kinship"].mean(0)
     for t, trait in enumerate(history.traits):
-        expected = 2 * float(world.additive[t]) * float(history["kinship"][:, ROUNDS].mean())
+        expected = 2 * float(world.additive[t]) * float(kinship[ROUNDS])
         law = f"variance between replicates of the mean of {trait}, generation {ROUNDS}, 2 VA x kinship"
         yield normal_variance(law, history["trait_mean"][:, ROUNDS, t], expected, source)
+        # Without selection the mean is a martingale: what generations add to it is uncorrelated.
+        steps = np.diff(history["trait_mean"][..., t]) / np.sqrt(2 * float(world.additive[t]) * np.diff(kinship))
+        law = f"variance of the {steps.shape[1]} steps of the mean of {trait}, over 2 VA x the rise of kinship"
+        yield normal_variance(law, steps, 1.0, source)
     tested, wanted = history["tested_mean"][:, :ROUNDS], history["trait_mean"][:, :ROUNDS]
     within = history["variance_within"][:, :ROUNDS]
     deviate = (tested - wanted) / np.sqrt(within / (DAMS * EGGS))

@@ -28,6 +28,7 @@ _COLUMNS = (
     "error",
     "z",
     "allowance",
+    "degrees",
     "kind",
     "verdict",
     "source",

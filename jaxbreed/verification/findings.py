@@ -27,6 +27,7 @@ class Finding:
       reason: why it was not run; empty if it was.
       check: name of the check, entered by the runner.
       seconds: what the check took, all its rows together; entered by the runner.
+      degrees: degrees of freedom of `error`; infinite where it is known, or seen in very many values.
     """
 
     law: str
@@ -39,6 +40,7 @@ class Finding:
     reason: str = ""
     check: str = ""
     seconds: float = 0.0
+    degrees: float = math.inf
 
     @property
     def kind(self) -> str:
@@ -55,7 +57,9 @@ class Finding:
             return None
         if self.kind == "stochastic":
             return bool(abs(self.z) <= critical)
-        return bool(abs(self.observed - self.expected) <= self.allowance + critical * self.error)
+        # With an error from few values so many of it are beyond Student's t as seldom as `critical` beyond the normal.
+        many = critical if math.isinf(self.degrees) else float(stats.t.isf(special.ndtr(-critical), self.degrees))
+        return bool(abs(self.observed - self.expected) <= self.allowance + many * self.error)
 
 
 def mean_of(law: str, values: Values, expected: Values, source: str, *, allowance: float = 0.0) -> Finding:
@@ -68,7 +72,8 @@ def mean_of(law: str, values: Values, expected: Values, source: str, *, allowanc
     error = float(off.std(ddof=1)) / math.sqrt(off.size)
     t = float(off.mean()) / error if error > 0 else math.copysign(math.inf, off.mean()) if off.mean() else 0.0
     z = math.copysign(-float(special.ndtri(max(stats.t.sf(abs(t), off.size - 1), 1e-300))), t)
-    return Finding(law, float(wanted.mean()), float(seen.mean()), error, source, z, allowance)
+    mean, degrees = float(wanted.mean()), off.size - 1
+    return Finding(law, mean, float(seen.mean()), error, source, z, allowance, degrees=degrees)
 
 
 def share_of(law: str, hits: Values, expected: float, source: str) -> Finding:

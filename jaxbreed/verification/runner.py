@@ -80,6 +80,8 @@ def run_checks(
         except Exception as error:  # a fault that stops one check must not hide what the others see
             text = f"{type(error).__name__}: {error}".splitlines()[0]
             rows.append(Finding(f"stopped by {text}", 0.0, float("nan"), 0.0, "", float("nan")))
+        if not rows:  # a check that looks at nothing must not pass for one that holds
+            rows.append(Finding("nothing was looked at", 0.0, float("nan"), 0.0, "", float("nan")))
         took = time.perf_counter() - started
         return [dataclasses.replace(row, check=check.name, seconds=took) for row in rows]
 
