@@ -3,7 +3,7 @@
     python experiments/gradients/run.py                            # full: under an hour on two cores
     python experiments/gradients/run.py --only "animals tested"    # a row, into the same files
     python experiments/gradients/run.py --estimators-only          # against the differences in truth.json
-    python experiments/gradients/run.py --quick --output DIRECTORY # half the replicates, few seeds and draws
+    python experiments/gradients/run.py --quick --output DIRECTORY # four rows, half the replicates, few draws
 
 Every row is a small programme with a schedule of 2 to 10 parameters. Truth is the central difference of simulations
 with common random numbers, averaged over seeds, with its standard error; differences of the same problem in truth.json
@@ -13,6 +13,7 @@ are kept and added to (remove it to begin anew). Estimators use other seeds. Fil
 import argparse
 import json
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -36,8 +37,13 @@ sys.path.insert(0, str(HERE.parent / "benchmarks"))
 from machine import machine  # noqa: E402
 
 MACHINE = machine()  # as it was when the run began
+CODE = ("git", "status", "--porcelain", "--untracked-files=no", "--", "*.py", "*.cc", "*.h")
+MACHINE["commit"] = MACHINE["commit"].removesuffix(" with changes") + (
+    " with changes" if subprocess.run(CODE, cwd=HERE.parents[1], capture_output=True, check=False).stdout else ""
+)
 COLOURS = {"costate": "#0072B2", "theory": "#D55E00", "calibrated": "#009E73", "pgpe": "#CC79A7", "guided": "#E69F00"}
 DRAWS = {"costate": 16, "theory": 6, "calibrated": 8, "pgpe": 12, "guided": 6}
+QUICK = ("few unlinked loci", "many loci, 2 generations", "family weight 2, F limited", "genomic prediction")
 # As many as make the standard error of truth a twentieth of its length, a tenth where that takes too long.
 SEEDS = {
     "few unlinked, turning": 96,
@@ -48,7 +54,7 @@ SEEDS = {
     "tests gated by tameness": 32,
     "males kept, F limited": 96,
     "family weight 0.4, F limited": 128,
-    "family weight 2, F limited": 48,
+    "family weight 2, F limited": 128,
     "animals tested": 48,
 }
 
@@ -179,7 +185,7 @@ def main() -> None:
     done = {r["name"]: r for r in json.loads(file.read_text())["rows"]} if kept else {}
     everything = problems(args.quick)
     for name, make in everything.items():
-        if args.only and name not in args.only:
+        if name not in (args.only or (QUICK if args.quick else everything)):
             continue
         began, problem = time.perf_counter(), make()
         seeds = 3 if args.quick else SEEDS.get(name, 16)
