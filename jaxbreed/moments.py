@@ -52,6 +52,7 @@ class World:
       residual: (trait, trait), environmental covariance of a record, at the founders' tameness.
       passing: (trait, trait), the part of it that tameness scales.
       gating: (trait, trait), see `jaxbreed.battery.Battery`; None for none.
+      lasting: (trait,), variance of what lasts of an animal among the founders.
       ceiling: (trait,), see `jaxbreed.battery.Battery`.
       clutch: (trait, trait), covariance of what a clutch shares.
       depression: (trait,), loss of the mean with complete inbreeding, where units are stretches.
@@ -71,6 +72,7 @@ class World:
     residual: Real
     passing: Real
     gating: Real
+    lasting: Real
     ceiling: Real
     clutch: Real
     depression: Real
@@ -120,8 +122,20 @@ def average_effects(world: World, state: Moments) -> Array:
 
 
 def dominance_covariance(world: World, state: Moments) -> Array:
-    """Of these eggs, were they outbred, (trait, trait)."""
+    """Of the dominance deviations of these eggs, (trait, trait).
+
+    Deviations from the average effects vary by (1 - f^2) (2 p q d)^2 + 4 f p q (1 - 4 p q) d^2 where f of the
+    heterozygotes expected of the eggs' own frequencies are missing. Of loci whose frequencies are not followed: their
+    first term, as if drift had taken the same share of each variance.
+    """
+    f = inbreeding(state)
     if world.heterosis is None:
-        return jnp.asarray(world.dominance)
-    deviation = world.heterosis * 2 * state.mean * (1 - state.mean)
-    return jnp.einsum("tbn,ubn->tu", deviation, deviation)
+        pool = 0.5 * (state.neutral.sum(-1) + state.neutral[..., 3])  # heterozygotes of the pool's own frequencies
+        missing = 1 - (1 - f) / pool
+        return jnp.asarray((1 - missing**2) * pool * world.dominance)
+    number, p = np.arange(world.effect.shape[-1]), state.mean
+    total = (state.between.near + state.mixed.near + state.within.near)[:, number, number]
+    pq = jnp.clip(p * (1 - p), 1e-9, 0.25)
+    missing = jnp.clip(0.5 * total / pq - 1, -1.0, 1.0)
+    square = (1 - missing**2) * 4 * pq**2 + 4 * jnp.maximum(missing, 0.0) * pq * (1 - 4 * pq)
+    return jnp.einsum("tbn,bn,ubn->tu", world.heterosis, square, world.heterosis)

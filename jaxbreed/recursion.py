@@ -119,9 +119,12 @@ def _index(world: World, state: Moments, levers: Levers, measured: Measured) -> 
     of_sibs = (alpha * with_sibs).sum()
     genetic = jnp.sqrt(jnp.maximum(of_clutches + of_mixed + of_sibs, _LEAST))
     predicted = jnp.stack([of_clutches, of_mixed]) / genetic**2
+    # Dominance deviations are no part of what is transmitted: a quarter of them is shared by full sibs.
+    deviations = 0.25 * w @ dominance_covariance(world, state) @ w
+    of_mixed += deviations * (1 - world.share)
     if world.across:
-        of_clutches += w @ world.clutch @ w
-    of_sibs += w @ residual @ w
+        of_clutches += w @ world.clutch @ w + deviations * world.share
+    of_sibs += w @ residual @ w + 3 * deviations
     # The index weighs the observed mean of the tested of a family, to which each of them adds its own share.
     weight, tested = levers.family_weight, jnp.maximum(levers.tests / world.sires, 1.0)
     luck, doubt = (weight - 1) / tested, (weight**2 - 1) / tested * of_sibs
@@ -170,9 +173,7 @@ def _tested(world: World, state: Moments) -> tuple[Array, Array]:
     limited = jnp.isfinite(world.ceiling)
     most = jnp.where(limited, world.ceiling, 1.0)
     slope = jnp.where(limited, jax.nn.sigmoid((most - gain) / (most / 4)), 1.0)
-    # Dominance deviations are no part of what is transmitted: three quarters of them differ between full sibs.
-    deviations = (1.0 if world.across else 0.75) * dominance_covariance(world, state)
-    return slope, world.residual + deviations + passing_now(world, gain) - world.passing
+    return slope, world.residual + passing_now(world, state) - world.passing
 
 
 class _Breeders(NamedTuple):

@@ -4,30 +4,42 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxbreed.covariance import Covariance, Real, scaled, toward
-from jaxbreed.moments import Moments, World, average_effects, inbreeding, value
+from jaxbreed.covariance import Covariance, Real, of_traits, scaled, toward
+from jaxbreed.moments import Moments, World, average_effects, dominance_covariance, inbreeding, value
 
 
-def passing_now(world: World, gain: Array) -> Array:
-    """Covariance of the errors of a record, of animals whose tameness has risen, (trait, trait)."""
+def passing_now(world: World, state: Moments) -> Array:
+    """Covariance of the errors of a record, the mean over these eggs' tameness, (trait, trait).
+
+    Tameness that is normal among them makes the mean of exp(-c g) that of a lognormal. Among the founders the mean
+    square of each scale is 1, see `jaxbreed.battery.error_scale`.
+    """
     if world.gating is None:
         return jnp.asarray(world.passing)
-    scale = jnp.exp(-world.gating @ jnp.clip(gain, -4.0, 4.0))
-    return jnp.outer(scale, scale) * world.passing
+    gain = jnp.clip(value(world, state) - state.origin, -4.0, 4.0)
+    spread = of_traits(average_effects(world, state), state.between + state.mixed + state.within)
+    spread += dominance_covariance(world, state) + world.clutch + world.residual - world.passing
+    both = world.gating[:, None] + world.gating[None]  # (trait, trait, tameness), what scales a product of two errors
+    founders = (world.gating**2) @ world.lasting
+    tamer = 0.5 * jnp.einsum("tuc,cd,tud->tu", both, spread, both) - both @ gain
+    return jnp.exp(tamer - founders[:, None] - founders) * world.passing
 
 
 def curvature(
     world: World, state: Moments, competing: Covariance, weights: Array, shown: Array, onto: Array, spread: Real
 ) -> Array:
-    """Half the second derivative of dosages by the standardised index: half the third cumulant of one and twice it.
+    """Half the second derivative of dosages by the standardised index, skewed as it is.
 
-    Where d > 0 the best of a family are its heterozygotes. With M / 2 the covariance of a gamete the cumulant with the
-    index is -2 M (d * M alpha). In closed lineages mates are heterozygous at the same loci, 1 + F times as often as at
-    random: exactly after one generation of full sibs, too little by 5 % and 17 % after two and three.
+    With rho the regression on the index, k21 the third cumulant of a dosage and twice the index and k30 that of the
+    index, what is above a point of it has the mean rho i + (k21 / 2 - rho k30 / 3) (i^2 - k): a skewed index shortens
+    one tail (-rho k30 / 2 by regression, rho k30 / 6 by its quantiles; Cornish & Fisher, to the first order).
+
+    Where d > 0 the best of a family are its heterozygotes. With M / 2 the covariance of a gamete k21 is -2 M (d * M
+    alpha), k30 -3 sum d (M alpha)^2. In closed lineages mates are heterozygous at the same loci, 1 + F times as often
+    as at random: exactly after one generation of full sibs, too little by 5 % and 17 % after two and three.
 
     Where tameness g gates errors, the wild have the largest: an error of variance V exp(-2 gating g) has with the
-    dosages a cumulant of -2 gating V times their covariance with g. The index is skewed by it, too, which shortens its
-    upper tail and makes what is in it more genetic (Cornish & Fisher, to the first order).
+    dosages a cumulant of -2 gating V times their covariance with g, and the index three times its own.
 
     Args:
       world: what is fixed.
@@ -45,15 +57,17 @@ def curvature(
     if world.heterosis is not None:
         heterosis = jnp.einsum("t,tbn->bn", shown, world.heterosis)
         alike = 1 + inbreeding(state) if world.closed else 1.0
-        bend -= alike * jnp.einsum("bnm,bm->bn", competing.near, heterosis * onto) / spread
+        skewed = (heterosis * onto**2).sum()
+        bend -= alike * (jnp.einsum("bnm,bm->bn", competing.near, heterosis * onto) - skewed * onto) / spread
     if world.gating is not None:
-        errors = passing_now(world, value(world, state) - state.origin)
+        errors = passing_now(world, state)
         of_tameness = world.gating.T @ (weights * (errors @ weights))
         effect = average_effects(world, state)
         of_dosage = toward(effect, competing, of_tameness)
         lasting = (jnp.einsum("t,tbn->bn", shown, effect) * of_dosage).sum()
-        lasting += weights @ (world.residual - world.passing) @ of_tameness
-        bend -= (of_dosage - onto * lasting / spread) / spread**2
+        others = world.residual - world.passing + (world.clutch if world.across else 0.0)
+        lasting += weights @ others @ of_tameness
+        bend -= (of_dosage - 2 * onto * lasting / spread) / spread**2
     return bend
 
 

@@ -48,7 +48,7 @@ def see(world: World, state: Moments) -> Seen:
     """Gain, variance and inbreeding of the eggs of one generation."""
     f = inbreeding(state)
     additive = of_traits(average_effects(world, state), state.between + state.mixed + state.within)
-    variance = jnp.diag(additive + (1 - f) * dominance_covariance(world, state))
+    variance = jnp.diag(additive + dominance_covariance(world, state))
     return Seen(value(world, state) - state.origin, variance, f)
 
 

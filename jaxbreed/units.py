@@ -83,6 +83,7 @@ def build_units(program: Program, frequency: Floats) -> Units:
         residual=permanent + passing,
         passing=passing,
         gating=None if battery is None or not np.any(battery.gating) else np.array(battery.gating),
+        lasting=program.lasting_variance,
         ceiling=np.full(len(sd), np.inf) if battery is None else np.array(battery.ceiling),
         clutch=np.zeros((len(sd), len(sd))) if traits.clutch is None else np.asarray(traits.clutch) / np.outer(sd, sd),
         depression=depression,

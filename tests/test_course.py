@@ -196,7 +196,8 @@ def test_more_stretches_change_gradients_little(monkeypatch):
 
 
 def test_dominance_bends_the_response_as_theory_says():
-    # Heterozygotes are the best of a clutch and breed worse than they are: without the third moments 0.70 of theory.
+    # Heterozygotes are the best of a clutch and breed worse than they are. Over three rounds response is 0.65 of theory
+    # without third moments, 1.04 with those of genes alone, 0.90 (0.02) with all: families differ in variance (0.95).
     genetic_map = jb.GeneticMap.uniform(chromosomes=48, loci=48, length_morgan=0.0)
     settings = jb.Settings(lineages=8, eggs=(480, 480), mating="within_lineage")
     founders = jb.Founders.from_frequencies(np.full(48, 0.5), genetic_map, settings.animals * REPLICATES, seed=1)
@@ -216,7 +217,7 @@ def test_dominance_bends_the_response_as_theory_says():
                 history["gain"][:, g], abs=1e-5
             )
     _, measured = jb.calibrate(program, founders, plan, replicates=REPLICATES, seed=3)
-    assert 0.85 < measured.strength[0] < 1.1
+    assert 0.76 < measured.strength.mean() < 0.98
     assert (np.abs(measured.strength - 1) < 0.3).all()
 
 

@@ -68,6 +68,7 @@ def world_of(dams, sires):
         residual=np.full((1, 1), 1 - H2),
         passing=nothing,
         gating=None,
+        lasting=np.ones(1),
         ceiling=np.full(1, np.inf),
         clutch=nothing,
         depression=np.zeros(1),

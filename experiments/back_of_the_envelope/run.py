@@ -1,17 +1,16 @@
 """The back-of-the-envelope estimate beside a simulation of the same inputs.
 
-    python experiments/back_of_the_envelope/run.py            # full: 24 lineages, 3 replicates, about 10 minutes
-    python experiments/back_of_the_envelope/run.py --quick    # 6 lineages, 2 replicates, about 2 minutes
+    python experiments/back_of_the_envelope/run.py            # full: 24 lineages, 6 replicates, about 6 minutes
+    python experiments/back_of_the_envelope/run.py --quick    # 6 lineages, 2 replicates, about a minute
 
 The estimate: heritability 0.4, the best 0.1 % of every clutch, so 1.2 phenotypic SD a generation, 4.8 SD in 4
 generations (giant Pacific octopus) and 12 SD in 10 (common octopus). The simulation takes the same inputs (every egg of
 every clutch raised and tested, h2 0.4, breeders drawn from the best 0.1 %) and adds only what is there in any real
-population: chromosomes, families, a limited number of parents.
+population: chromosomes, families, a limited number of parents. Every replicate has founders and QTL effects of its own,
+from which all arms start.
 """
 
-import argparse
-import json
-import time
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +21,14 @@ import jaxbreed as jb
 from jaxbreed.summary import interval
 from jaxbreed.theory import bulmer, intensity, within_family_response
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from common import publish, quick_asked
+from replicates import Notebook, founders_of, run_from
+
 HERE = Path(__file__).parent
 SCENARIO = HERE.parent / "scenarios" / "giant-pacific-octopus.toml"
 H2, FRACTION, NAIVE = 0.4, 0.001, 1.2
-GENERATIONS = 10
+SEED, GENERATIONS, LOCI = 2026, 10, 1_000  # loci: all of them QTL; others would change nothing
 ARMS = {
     "best 0.1 % of all clutches together": {"scope": "across"},
     "best 0.1 % of each clutch, sibs avoided": {"scope": "within"},
@@ -33,15 +36,35 @@ ARMS = {
 }
 
 
-def simulate_arm(change: dict[str, str], quick: bool) -> Any:
-    """Runs the octopus scenario for 10 generations with another scope of selection or mating."""
-    scenario = jb.read_scenario(SCENARIO).scenario.model_dump(exclude_unset=True)
-    scenario["programme"] |= {"generations": GENERATIONS} | (
-        {"lineages": 6, "replicates": 2} if quick else {"replicates": 3}
+def scenario(change: dict[str, str], seed: int, quick: bool) -> dict[str, Any]:
+    """The octopus scenario for 10 generations with another scope of selection or mating, as a table."""
+    table = jb.read_scenario(SCENARIO).scenario.model_dump(exclude_unset=True)
+    table["programme"] |= {"generations": GENERATIONS, "replicates": 1, "seed": seed} | (
+        {"lineages": 6} if quick else {}
     )
-    scenario["selection"] |= change
-    history = jb.run(jb.Scenario.model_validate(scenario))
-    return history["gain"][..., 0], history["inbreeding"], history.total_eggs
+    table["genome"] |= {"loci": LOCI, "qtl": LOCI}
+    table["selection"] |= change
+    return table
+
+
+def replicate(seed: int, quick: bool, notebook: Notebook) -> dict[str, dict[str, Any]]:
+    """All arms from the founders and effects of one seed."""
+    panel: list[Any] = []
+
+    def run(table: dict[str, Any]) -> dict[str, Any]:
+        if not panel:
+            panel.append(founders_of(table))
+        history = run_from(panel[0], table)
+        inbreeding, gain = history["inbreeding"][0], history["gain"][0, :, 0]
+        return {
+            "gain": gain.round(4).tolist(),
+            "inbreeding": inbreeding.round(4).tolist(),
+            "within": round(float(history["variance_within"][0, 0, 0]) * H2, 4),
+            "eggs": history.total_eggs,
+        }
+
+    tables = {name: scenario(change, seed, quick) for name, change in ARMS.items()}
+    return {name: notebook.ask(["envelope", table], lambda table=table: run(table)) for name, table in tables.items()}
 
 
 def theory_rows() -> dict[str, list[float]]:
@@ -56,7 +79,7 @@ def theory_rows() -> dict[str, list[float]]:
     }
 
 
-def draw(theory: dict[str, list[float]], arms: dict[str, np.ndarray], path: Path) -> None:
+def draw(theory: dict[str, list[float]], arms: dict[str, np.ndarray]) -> Figure:
     """Gain by generation: lines of theory, simulated means with 95 % intervals."""
     figure = Figure(figsize=(8.5, 5.2), layout="constrained")
     axes = figure.subplots()
@@ -69,20 +92,10 @@ def draw(theory: dict[str, list[float]], arms: dict[str, np.ndarray], path: Path
     axes.set(xlabel="generation", ylabel="gain in intelligence (founder phenotypic SD)", xticks=range(GENERATIONS + 1))
     axes.set_title("12 SD in 10 generations? The same inputs, simulated (hypothetical animal)")
     axes.legend(frameon=False, fontsize=8)
-    axes.spines[["top", "right"]].set_visible(False)
-    replicates = len(next(iter(arms.values())))
-    axes.annotate(
-        f"{replicates} replicates; bands: 95 % interval of the mean",
-        (1, 0.01),
-        xycoords="axes fraction",
-        ha="right",
-        fontsize=8,
-        color="0.35",
-    )
-    figure.savefig(path, dpi=150)
+    return figure
 
 
-def table(theory: dict[str, list[float]], arms: dict[str, np.ndarray]) -> str:
+def table_of(theory: dict[str, list[float]], arms: dict[str, np.ndarray]) -> str:
     """Markdown table: per generation, after 4 and after 10 generations."""
     lines = [
         "| gain in founder phenotypic SD | a generation (first 4) | 4 generations | 10 generations |",
@@ -98,28 +111,18 @@ def table(theory: dict[str, list[float]], arms: dict[str, np.ndarray]) -> str:
 
 
 def main() -> None:
-    """Runs all arms and writes results.json, table.md and figure.png (quick: under the name quick-)."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="few lineages and replicates")
-    quick = parser.parse_args().quick
-    jb.use_cores()
-    prefix, theory = ("quick-" if quick else ""), theory_rows()
-    gains: dict[str, np.ndarray] = {}
-    record: dict[str, Any] = {"jaxbreed": jb.__version__, "scenario": SCENARIO.name, "theory": theory, "simulated": {}}
-    for name, change in ARMS.items():
-        began = time.perf_counter()
-        gains[name], inbreeding, eggs = simulate_arm(change, quick)
-        record["simulated"][name] = {
-            "gain": gains[name].round(4).tolist(),
-            "inbreeding": inbreeding.round(4).tolist(),
-            "eggs": eggs,
-        }
-        print(f"{name}: {eggs:,} eggs in {time.perf_counter() - began:.0f} s", flush=True)
-    (HERE / f"{prefix}results.json").write_text(json.dumps(record, indent=1) + "\n")
-    text = table(theory, gains)
-    (HERE / f"{prefix}table.md").write_text(text)
-    draw(theory, gains, HERE / f"{prefix}figure.png")
-    print(text)
+    quick = quick_asked(__doc__)
+    seeds, theory = [SEED + r for r in range(2 if quick else 6)], theory_rows()
+    notebook, runs = Notebook(HERE, quick), []
+    for seed in seeds:
+        runs.append(replicate(seed, quick, notebook))
+        print(f"{len(runs)} of {len(seeds)} replicates", flush=True)
+    simulated = {name: {key: [run[name][key] for run in runs] for key in runs[0][name]} for name in ARMS}
+    gains = {name: np.array(of["gain"]) for name, of in simulated.items()}
+    record = {"scenario": SCENARIO.name, "seeds": seeds, "theory": theory, "simulated": simulated}
+    note = f"{len(seeds)} replicates with own founders and effects; bands: 95 % interval of the mean"
+    publish(HERE, quick, record, table_of(theory, gains), draw(theory, gains), note)
+    notebook.close()
 
 
 if __name__ == "__main__":
