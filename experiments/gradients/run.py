@@ -43,6 +43,7 @@ MACHINE["commit"] = MACHINE["commit"].removesuffix(" with changes") + (
 )
 COLOURS = {"costate": "#0072B2", "theory": "#D55E00", "calibrated": "#009E73", "pgpe": "#CC79A7", "guided": "#E69F00"}
 DRAWS = {"costate": 16, "theory": 6, "calibrated": 8, "pgpe": 12, "guided": 6}
+PAIRS = {"pgpe": 48, "guided": 24}  # at most in all draws, but that there are three
 QUICK = ("few unlinked loci", "many loci, 2 generations", "family weight 2, F limited", "genomic prediction")
 # As many as make the standard error of truth a twentieth of its length, a tenth where that takes too long.
 SEEDS = {
@@ -87,7 +88,8 @@ def row(problem: Problem, truth: np.ndarray, old: dict[str, Any], names: list[st
         estimate = ESTIMATORS[name]
         estimate(problem, 0)  # compiles
         draws, seconds, plain = [], [], []
-        for seed in range(3 if quick else DRAWS[name]):
+        most = PAIRS.get(name, 100) // len(problem.start)
+        for seed in range(3 if quick else min(DRAWS[name], max(most, 3))):
             # By turns, so that other work on the machine slows both down.
             plain.append(_timed(lambda p, s: float(simulated(p, p.start, s)), problem, seed)[1])
             draw, spent = _timed(estimate, problem, seed)
