@@ -1,5 +1,7 @@
 """One generation of theory against order statistics and against animals drawn one by one."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +11,7 @@ from scipy import stats
 
 from jaxbreed.covariance import Covariance
 from jaxbreed.moments import Levers, Moments, World, uninformed
+from jaxbreed.recursion import step
 from jaxbreed.trajectory import follow
 from jaxbreed.truncation import selected
 
@@ -123,3 +126,20 @@ def test_inbreeding_by_choice_of_families_is_that_of_pedigrees(weight):
         mean, error = drawn.mean(0), drawn.std(0, ddof=1) / len(drawn) ** 0.5
         miss = np.abs(getattr(theory, name).reshape(6)[1:] - mean)
         assert (miss < 3 * error + inside * mean).all(), (name, miss / mean)
+
+
+def test_sibs_are_chosen_together_by_likeness_of_predictions():
+    # Predictions of any accuracy are as alike among sibs as genes are, whatever the errors of records.
+    world, start = world_of(8, 2)
+    levers = Levers(np.ones(1), np.array(0.0), np.array(16.0), np.array(1.0), np.array(240.0))
+
+    def neutral(error, accuracy):
+        state, measured = jax.tree.map(lambda x: jnp.asarray(x[0]), start), uninformed()
+        other = dataclasses.replace(world, residual=np.full((1, 1), error))
+        known = measured._replace(accuracy=jnp.asarray(accuracy))
+        return np.asarray(step(other, state, jax.tree.map(jnp.asarray, levers), known).neutral)
+
+    with jax.enable_x64(True):
+        predicted, by_records, by_genes = (neutral(*x) for x in ((0.7, 0.5), (0.7, np.nan), (0.0, np.nan)))
+    assert predicted == pytest.approx(by_genes, rel=1e-9)
+    assert by_records[2] - predicted[2] > 0.02  # taken for records, F would be too low

@@ -59,6 +59,8 @@ def tables_of(name, study, results):
     module = study(f"{name}/run")
     if name == "six_sd":
         return module.table_of(results["runs"], module.ANIMALS)
+    if name == "clutch_size":
+        return module.table_of(*module.collected(results["runs"]), results["total"], results["rounds"])
     if name == "sociability":
         return module.table_of(module.collected(results["runs"]))
     if name in ("accuracy", "limits"):
@@ -76,6 +78,7 @@ RUN = (
     "six_sd",
     "accuracy",
     "species",
+    "clutch_size",
     "sociability",
     "limits",
     "back_of_the_envelope",

@@ -35,7 +35,7 @@ MARGIN = 0.02
 """Founder phenotypic SD, about 1.3 % of the gain: schedules that differ by less are the same to a breeder."""
 IN_DEPTH = ("constant", "optimised", "flattened", "linear", "theory", *FRONTIER)
 """Arms that are judged on all panels; the others on the first of them."""
-SEARCHED_AGAIN = ("constant", "optimised", "flattened", "linear", *FRONTIER)
+SEARCHED_AGAIN = ("constant", "optimised", "flattened")
 """Arms of which several searches are made."""
 
 
@@ -51,7 +51,7 @@ class Size(NamedTuple):
     searches: int  # of the arms that are SEARCHED_AGAIN
 
 
-FULL, QUICK = Size(80, 8, 8, 100, 40, 16, 3), Size(16, 2, 2, 4, 4, 4, 2)
+FULL, QUICK = Size(80, 8, 8, 100, 40, 16, 2), Size(16, 2, 2, 4, 4, 4, 2)
 
 
 def entry(problem: Problem, name: str, arm: Arm, size: Size) -> dict[str, Any]:
