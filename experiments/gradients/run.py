@@ -3,7 +3,7 @@
     python experiments/gradients/run.py                            # full: under an hour on two cores
     python experiments/gradients/run.py --only "animals tested"    # a row, into the same files
     python experiments/gradients/run.py --estimators-only          # against the differences in truth.json
-    python experiments/gradients/run.py --quick --output DIRECTORY # four rows, half the replicates, few draws
+    python experiments/gradients/run.py --quick --output DIRECTORY # two rows, half the replicates, few draws
 
 Every row is a small programme with a schedule of 2 to 10 parameters. Truth is the central difference of simulations
 with common random numbers, averaged over seeds, with its standard error; differences of the same problem in truth.json
@@ -44,7 +44,7 @@ MACHINE["commit"] = MACHINE["commit"].removesuffix(" with changes") + (
 COLOURS = {"costate": "#0072B2", "theory": "#D55E00", "calibrated": "#009E73", "pgpe": "#CC79A7", "guided": "#E69F00"}
 DRAWS = {"costate": 16, "theory": 6, "calibrated": 8, "pgpe": 12, "guided": 6}
 PAIRS = {"pgpe": 48, "guided": 24}  # at most in all draws, but that there are three
-QUICK = ("few unlinked loci", "many loci, 2 generations", "family weight 2, F limited", "genomic prediction")
+QUICK = ("few unlinked loci", "genomic prediction")
 # As many as make the standard error of truth a twentieth of its length, a tenth where that takes too long.
 SEEDS = {
     "few unlinked, turning": 96,
