@@ -44,7 +44,7 @@ MACHINE["commit"] = MACHINE["commit"].removesuffix(" with changes") + (
 COLOURS = {"costate": "#0072B2", "theory": "#D55E00", "calibrated": "#009E73", "pgpe": "#CC79A7", "guided": "#E69F00"}
 DRAWS = {"costate": 16, "theory": 6, "calibrated": 8, "pgpe": 12, "guided": 6}
 PAIRS = {"pgpe": 48, "guided": 24}  # at most in all draws, but that there are three
-QUICK = ("few unlinked loci", "genomic prediction")
+QUICK = ("few unlinked loci", "many loci, 2 generations")
 # As many as make the standard error of truth a twentieth of its length, a tenth where that takes too long.
 SEEDS = {
     "few unlinked, turning": 96,
