@@ -179,9 +179,9 @@ def _known(program: Program, trait: int, sessions: Ints) -> tuple[float, Floats]
     traits, plan = program.traits, program.settings.prediction
 
     def of(covariance: Array | None) -> float:
-        return 0.0 if covariance is None else float(covariance[trait, trait])
+        return 0.0 if covariance is None else float(np.asarray(covariance)[trait, trait])
 
-    genetic, total = of(traits.additive), float(traits.sd_phenotypic[trait]) ** 2
+    genetic, total = of(traits.additive), float(np.asarray(traits.sd_phenotypic)[trait]) ** 2
     if plan is not None and plan.group == "clutch":
         total -= of(traits.clutch)
     passing = of(traits.residual) - of(traits.permanent)

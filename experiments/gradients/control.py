@@ -17,8 +17,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from estimators import expected, simulated
 from problems import Problem, problems
-from run import expected, simulated
 
 import jaxbreed as jb
 from jaxbreed.pgpe import linear_control, perturbation_gradient

@@ -92,16 +92,18 @@ def _levered(rounds: int, lever: str, weights: tuple[float, ...] = (1.0, 0.0)) -
     return schedule
 
 
-def problems(quick: bool) -> dict[str, Callable[[], Problem]]:
-    """All rows, each made when it is called for."""
+def problems(quick: bool, eggs: int = 480) -> dict[str, Callable[[], Problem]]:
+    """All rows, each made when it is called for; so many eggs a clutch."""
     few = 12 if quick else 24
-    plain: dict[str, Any] = {"lineages": 8, "eggs": (480, 480), "mating": "random"}
+    plain: dict[str, Any] = {"lineages": 8, "eggs": (eggs, eggs), "mating": "random"}
 
-    def angles(name: str, start: Any, objective: Any = soft_minimum, reach: float = 0.15, **world: Any) -> Any:
+    def angles(
+        name: str, start: Any, objective: Any = soft_minimum, reach: float = 0.15, replicates: int = few, **world: Any
+    ) -> Any:
         def make() -> Problem:
-            program, founders = _world(few, **(plain | world))
+            program, founders = _world(replicates, **(plain | world))
             angle = jnp.asarray(start, jnp.float32)
-            return Problem(name, program, founders, few, angle, _turned(len(angle)), objective, reach)
+            return Problem(name, program, founders, replicates, angle, _turned(len(angle)), objective, reach)
 
         return make
 
@@ -117,12 +119,16 @@ def problems(quick: bool) -> dict[str, Callable[[], Problem]]:
         return first_trait(course) - 4.0 * course.inbreeding[:, -1].mean()
 
     many: dict[str, Any] = {"loci": 500, "chromosomes": 10, "morgans": 1.0, "h2": (0.3, 0.3)}
+    across: dict[str, Any] = {"scope": "across", "sires": (2, 2), **many}
     tests: dict[str, Any] = {"stages": (jb.Stage("test", capacity=120),), "lineages": 6}
     genomic: dict[str, Any] = {
         "prediction": jb.PredictionPlan(choose="tested"),
+        "stages": (jb.Stage("test", capacity=40),),
+        "lineages": 6,
         "scope": "across",
         "markers": 500,
         "h2": (0.3, 0.2),
+        "replicates": few // 2,
     }
     gated: dict[str, Any] = {"gating": 0.5, "h2": (0.15, 0.3), "sessions": (0.25, 0.4), "correlation": 0.0}
     rows = {
@@ -134,15 +140,17 @@ def problems(quick: bool) -> dict[str, Callable[[], Problem]]:
         ),
         "many loci, 2 generations": angles("many loci, 2 generations", [0.3, 0.3], **many),
         "many loci, 10 generations": angles("many loci, 10 generations", [0.4] * 10, reach=0.25, **many),
-        "across families": angles("across families", [0.3] * 4, scope="across", sires=(2, 2), **many),
+        "across families": angles("across families", [0.3] * 4, **across),
         "tests gated by tameness": angles("tests gated by tameness", [1.0] * 4, first_trait, 0.25, **tests, **gated),
-        "genomic prediction": angles("genomic prediction", [0.3] * 3, **(many | tests | genomic)),
+        "genomic prediction": angles("genomic prediction", [0.3] * 3, **(many | genomic)),
         "inbreeding depression": angles("inbreeding depression", [0.3] * 4, depression=5.0, mating="within_lineage"),
-        "males kept, F limited": lever(
-            "males kept, F limited", "males", [6.0] * 5, limited, 0.4, scope="across", sires=(2, 2), **many
+        "males kept, F limited": lever("males kept, F limited", "males", [6.0] * 5, limited, 0.4, **across),
+        # On either side of the best family weight, 0.8, where the gradient is 0.
+        "family weight 0.4, F limited": lever(
+            "family weight 0.4, F limited", "family_weight", [0.4] * 4, limited, 0.4, **across
         ),
-        "family weight, F limited": lever(
-            "family weight, F limited", "family_weight", [0.8] * 4, limited, 0.4, scope="across", sires=(2, 2), **many
+        "family weight 2, F limited": lever(
+            "family weight 2, F limited", "family_weight", [2.0] * 4, limited, 0.4, **across
         ),
         "animals tested": lever("animals tested", "tests", [60.0] * 4, first_trait, 0.5, **many),
     }

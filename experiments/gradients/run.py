@@ -1,212 +1,136 @@
 """Gradients of simulated programmes: how far each estimator is from finite differences, how noisy, how dear.
 
-    python experiments/gradients/run.py                            # full: about a quarter of an hour on two cores
+    python experiments/gradients/run.py                            # full: under an hour on two cores
     python experiments/gradients/run.py --only "animals tested"    # a row, into the same files
-    python experiments/gradients/run.py --quick --output DIRECTORY # half the replicates, a quarter of the seeds
+    python experiments/gradients/run.py --estimators-only          # against the differences in truth.json
+    python experiments/gradients/run.py --quick --output DIRECTORY # two rows, half the replicates, few draws
 
 Every row is a small programme with a schedule of 2 to 10 parameters. Truth is the central difference of simulations
-with common random numbers, averaged over seeds, with its standard error. Estimators use other seeds than truth. Files
-are written after every row.
+with common random numbers, averaged over seeds, with its standard error; differences of the same problem in truth.json
+are kept and added to (remove it to begin anew). Estimators use other seeds. Files are written after each row.
 """
 
 import argparse
 import json
+import os
+import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jax
+# Small systems are solved faster by one thread, on a busy machine thirty times so. Read when numpy is loaded.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import numpy as np
+from estimators import ESTIMATORS, laid, simulated, simulations
+from judging import judge, length
 from matplotlib.figure import Figure
 from problems import Problem, problems
+from truth import Truths
 
 import jaxbreed as jb
-from jaxbreed.course import expected_courses
-from jaxbreed.pgpe import perturbation_gradient
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "benchmarks"))
+from machine import machine  # noqa: E402
+
+MACHINE = machine()  # as it was when the run began
+CODE = ("git", "status", "--porcelain", "--untracked-files=no", "--", "*.py", "*.cc", "*.h")
+MACHINE["commit"] = MACHINE["commit"].removesuffix(" with changes") + (
+    " with changes" if subprocess.run(CODE, cwd=HERE.parents[1], capture_output=True, check=False).stdout else ""
+)
 COLOURS = {"costate": "#0072B2", "theory": "#D55E00", "calibrated": "#009E73", "pgpe": "#CC79A7", "guided": "#E69F00"}
-
-
-def simulated(problem: Problem, point: Any, seed: int) -> Any:
-    """The objective of one evaluation."""
-    return problem.objective(
-        jb.simulate_course(
-            problem.program, problem.founders, problem.schedule(point), replicates=problem.replicates, seed=seed
-        )
-    )
-
-
-def laid(problem: Problem) -> float:
-    """Millions of eggs of one evaluation."""
-    course = jb.simulate_course(
-        problem.program, problem.founders, problem.schedule(problem.start), replicates=problem.replicates, seed=1
-    )
-    return float(np.asarray(course.eggs, np.float64).sum()) / 1e6
-
-
-def differences(problem: Problem, seeds: range) -> np.ndarray:
-    """Central differences with common random numbers, (seed, parameter)."""
-    rows = []
-    for seed in seeds:
-        row = []
-        for k in range(len(problem.start)):
-            up, down = (simulated(problem, problem.start.at[k].add(s * problem.reach), seed) for s in (1, -1))
-            row.append(float(up - down) / (2 * problem.reach))
-        rows.append(row)
-    return np.array(rows)
-
-
-def expected(problem: Problem, point: Any, seed: int, calibration: Any = None) -> Any:
-    """The objective of the theory."""
-    return problem.objective(
-        jb.expected_course(
-            problem.program,
-            problem.founders,
-            problem.schedule(point),
-            replicates=problem.replicates,
-            seed=seed,
-            calibration=calibration,
-        )
-    )
-
-
-def calibrated(problem: Problem, seed: int) -> np.ndarray:
-    """Gradient of the theory with the responses of one simulation."""
-    _, known = jb.calibrate(
-        problem.program,
-        problem.founders,
-        problem.schedule(problem.start),
-        replicates=problem.replicates,
-        seed=seed,
-    )
-    return np.asarray(jax.grad(lambda x: expected(problem, x, seed, known))(problem.start))
-
-
-def perturbed(problem: Problem, seed: int, guided: bool) -> np.ndarray:
-    """Antithetic perturbations, as many pairs as parameters; guided: the theory as control variate."""
-    sigma = np.full(len(problem.start), problem.reach / 2)
-    guide = None
-    if guided:
-        options: dict[str, Any] = {"replicates": problem.replicates, "seed": seed}
-        course = expected_courses(problem.program, problem.founders, **options)
-
-        def guide(x: Any) -> Any:
-            return problem.objective(course(problem.schedule(x)))
-
-    return np.asarray(
-        perturbation_gradient(
-            lambda x, number: simulated(problem, x, number),
-            problem.start,
-            sigma,
-            len(problem.start),
-            seed,
-            control=guide,
-        )
-    )
-
-
-ESTIMATORS = {
-    "costate": lambda p, s: np.asarray(jax.grad(lambda x: simulated(p, x, s))(p.start)),
-    "theory": lambda p, s: np.asarray(jax.grad(lambda x: expected(p, x, s))(p.start)),
-    "calibrated": calibrated,
-    "pgpe": lambda p, s: perturbed(p, s, False),
-    "guided": lambda p, s: perturbed(p, s, True),
-}
-
-
-DRAWS = {"costate": 8, "theory": 4, "calibrated": 6, "pgpe": 4, "guided": 3}
-# Where one seed tells little of the truth; where a simulation takes a second.
+DRAWS = {"costate": 16, "theory": 6, "calibrated": 8, "pgpe": 12, "guided": 6}
+PAIRS = {"pgpe": 48, "guided": 24}  # at most in all draws, but that there are three
+QUICK = ("few unlinked loci", "many loci, 2 generations")
+# As many as make the standard error of truth a twentieth of its length, a tenth where that takes too long.
 SEEDS = {
-    "genomic prediction": 6,
+    "few unlinked, turning": 96,
+    "few linked, turning back": 96,
+    "many loci, 2 generations": 24,
+    "many loci, 10 generations": 32,
+    "genomic prediction": 48,
     "tests gated by tameness": 32,
-    "few unlinked, turning": 16,
-    "few linked, turning back": 16,
+    "males kept, F limited": 192,
+    "family weight 0.4, F limited": 192,
+    "family weight 2, F limited": 128,
+    "animals tested": 48,
 }
 
 
-def simulations(name: str, parameters: int) -> int:
-    """Simulations that one draw of an estimator takes."""
-    return {"costate": 1, "theory": 0, "calibrated": 1}.get(name, 2 * parameters)
+def row(problem: Problem, truth: np.ndarray, old: dict[str, Any], names: list[str], quick: bool) -> dict[str, Any]:
+    """One row of the table.
 
+    Args:
+      problem: what is differentiated.
+      truth: (seed, parameter), differences.
+      old: the row so far, of which other estimators are kept.
+      names: estimators to be drawn from.
+      quick: whether to take few draws.
 
-def judge(draws: np.ndarray, truth: np.ndarray, error: np.ndarray) -> dict[str, Any]:
-    """Cosine and ratio of norms of the mean gradient with truth, with standard errors by the jackknife."""
-
-    def both(mean: np.ndarray) -> np.ndarray:
-        length = np.linalg.norm(mean)
-        # Noise lengthens the vector of differences: its expected square is taken off.
-        norm = np.sqrt(max(truth @ truth - error @ error, 1e-30))
-        return np.array([min(mean @ truth / length / norm, 1.0), length / norm])
-
-    n = len(draws)
-    whole = both(draws.mean(0))
-    left_out = np.array([both(np.delete(draws, k, 0).mean(0)) for k in range(n)])
-    jackknife = np.sqrt((n - 1) / n * ((left_out - left_out.mean(0)) ** 2).sum(0))
-    sure = np.abs(truth) > 3 * error
-    return {
-        "cosine": round(float(whole[0]), 4),
-        "cosine_se": round(float(jackknife[0]), 4),
-        "ratio": round(float(whole[1]), 4),
-        "ratio_se": round(float(jackknife[1]), 4),
-        "signs_wrong": int((np.sign(draws.mean(0)) != np.sign(truth))[sure].sum()),
-        "signs_sure": int(sure.sum()),
-        "mean": draws.mean(0).round(5).tolist(),
-        "sd": draws.std(0, ddof=1).round(5).tolist(),
-    }
-
-
-def row(problem: Problem, quick: bool) -> dict[str, Any]:
-    """One row of the table."""
-    seeds = max(3, SEEDS.get(problem.name, 10) // (4 if quick else 1))
-    eggs = laid(problem)  # compiles, too
-    began = time.perf_counter()
-    truth = differences(problem, range(1000, 1000 + seeds))
-    one = (time.perf_counter() - began) / (2 * truth.size)
-    error = truth.std(0, ddof=1) / np.sqrt(seeds)
-    out: dict[str, Any] = {
+    Returns:
+      The row.
+    """
+    eggs = laid(problem)
+    mean, error = truth.mean(0), truth.std(0, ddof=1) / np.sqrt(len(truth))
+    out = old | {
         "name": problem.name,
         "parameters": len(problem.start),
-        "seeds": seeds,
+        "seeds": len(truth),
         "million_eggs_of_a_simulation": round(eggs, 4),
-        "differences": truth.mean(0).round(5).tolist(),
+        "differences": mean.round(5).tolist(),
         "differences_se": error.round(5).tolist(),
-        "seconds_of_a_simulation": round(one, 4),
+        "precision": round(float(np.linalg.norm(error)) / length(truth), 4),
     }
-    for name, estimate in ESTIMATORS.items():
-        number = max(3, DRAWS[name] // (3 if quick or problem.name == "genomic prediction" else 1))
-        estimate(problem, 0)  # compile
-        began = time.perf_counter()
-        gradients = np.stack([estimate(problem, seed) for seed in range(number)])
-        seconds = (time.perf_counter() - began) / number
-        spent = eggs * simulations(name, len(problem.start))
-        relative = gradients.var(0, ddof=1).sum() / (truth.mean(0) ** 2).sum()
-        out[name] = judge(gradients, truth.mean(0), error) | {
-            "draws": number,
-            "cost": round(seconds / one, 2),
-            "variance_of_a_million_eggs": round(float(relative * spent), 5),
+    for name in names:
+        estimate = ESTIMATORS[name]
+        estimate(problem, 0)  # compiles
+        draws, seconds, plain = [], [], []
+        most = PAIRS.get(name, 100) // len(problem.start)
+        for seed in range(3 if quick else min(DRAWS[name], max(most, 3))):
+            # By turns, so that other work on the machine slows both down.
+            plain.append(_timed(lambda p, s: float(simulated(p, p.start, s)), problem, seed)[1])
+            draw, spent = _timed(estimate, problem, seed)
+            draws.append(draw)
+            seconds.append(spent)
+        gradients = np.stack(draws)
+        variance = gradients.var(0, ddof=1).sum() / length(truth) ** 2
+        of_a_draw = eggs * simulations(name, len(problem.start))
+        out[name] = judge(gradients, truth) | {
+            "noise_of_a_draw": round(float(np.sqrt(variance)), 4),
+            "variance_of_a_million_eggs": round(float(variance * of_a_draw), 5),
+            "seconds": round(float(np.median(seconds)), 4),
+            "seconds_of_a_simulation": round(float(np.median(plain)), 4),
+            "cost": round(float(np.median(seconds) / np.median(plain)), 2),
+            "commit": MACHINE["commit"],
         }
     return out
+
+
+def _timed(work: Callable[[Problem, int], Any], problem: Problem, seed: int) -> tuple[Any, float]:
+    began = time.perf_counter()
+    return work(problem, seed), time.perf_counter() - began
 
 
 def table(rows: list[dict[str, Any]]) -> str:
     """The table as Markdown."""
     what = "cosine, ratio; noise; cost"
     lines = [
-        "| problem | precision | " + " | ".join(f"{name}: {what}" for name in ESTIMATORS) + " |",
-        "|---" * (2 + len(ESTIMATORS)) + "|",
+        "| problem | precision | " + " | ".join(f"{name}: {what}" for name in COLOURS) + " |",
+        "|---" * (2 + len(COLOURS)) + "|",
     ]
     for r in rows:
-        truth = np.array(r["differences"])
-        length = np.linalg.norm(truth)
-        cells = [f"{r['name']} ({r['parameters']})", f"{np.linalg.norm(r['differences_se']) / length:.1%}"]
-        for name in ESTIMATORS:
+        cells = [f"{r['name']} ({r['parameters']})", f"{r['precision']:.1%}"]
+        for name in COLOURS:
+            if name not in r:
+                cells.append("-")
+                continue
             e = r[name]
             signs = "" if e["signs_wrong"] == 0 else f", **{e['signs_wrong']} of {e['signs_sure']} signs wrong**"
             # Of as many draws as a million eggs allow; theory lays none, its noise is that of one draw.
-            noise = np.sqrt(e["variance_of_a_million_eggs"]) or np.linalg.norm(e["sd"]) / length
+            noise = np.sqrt(e["variance_of_a_million_eggs"]) or e["noise_of_a_draw"]
             cells.append(
                 f"{e['cosine']:.3f} ({e['cosine_se']:.3f}), {e['ratio']:.2f} ({e['ratio_se']:.2f}){signs}; "
                 f"{noise:.2f}; {e['cost']:.1f}"
@@ -220,17 +144,22 @@ def draw(rows: list[dict[str, Any]]) -> Figure:
     figure = Figure(figsize=(11, 0.5 * len(rows) + 2), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     for number, (name, colour) in enumerate(COLOURS.items()):
-        place = np.arange(len(rows)) + 0.14 * (number - 2)
+        here = [k for k, r in enumerate(rows) if name in r]
+        place = np.array(here) + 0.14 * (number - 2)
         for axes, what in ((left, "cosine"), (right, "ratio")):
-            value = [r[name][what] for r in rows]
-            error = [2 * r[name][f"{what}_se"] for r in rows]
+            value = [rows[k][name][what] for k in here]
+            error = [2 * rows[k][name][f"{what}_se"] for k in here]
             axes.errorbar(value, place, xerr=error, fmt="o", markersize=4, color=colour, label=name, linewidth=1)
+    place, precision = np.arange(len(rows)) - 0.42, np.array([r["precision"] for r in rows])
+    right.hlines(place, np.exp(-2 * precision), np.exp(2 * precision), color="0.5", linewidth=3, label="differences")
     left.axvspan(0.97, 1.0, color="0.92", zorder=0)
     right.axvspan(0.8, 1.25, color="0.92", zorder=0)
     left.set_yticks(range(len(rows)), [f"{r['name']}" for r in rows])
     left.invert_yaxis()
-    left.set_xlim(min(0.5, *(r[n]["cosine"] - 0.05 for r in rows for n in ("costate", "theory", "calibrated"))), 1.02)
+    exact = [r[n]["cosine"] - 0.05 for r in rows for n in ("costate", "theory", "calibrated") if n in r]
+    left.set_xlim(min(0.5, *exact), 1.02)
     right.set_xscale("log")
+    right.set_xlim(0.3, 2.5)
     right.set_xticks([0.5, 0.8, 1.0, 1.25, 2.0], ["0.5", "0.8", "1", "1.25", "2"])
     right.minorticks_off()
     left.set_xlabel("cosine with finite differences (grey: 0.97 or better)")
@@ -244,30 +173,32 @@ def draw(rows: list[dict[str, Any]]) -> Figure:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--only", nargs="*", help="names of rows")
-    parser.add_argument("--leave-out", nargs="*", default=[], help="estimators")
+    parser.add_argument("--only", nargs="*", help="names of rows; others stay as they are")
+    parser.add_argument("--estimators-only", action="store_true", help="no differences but those of truth.json")
+    parser.add_argument("--leave-out", nargs="*", default=[], help="estimators, which stay as they are")
     parser.add_argument("--output", type=Path, default=HERE)
     args = parser.parse_args()
-    from machine import machine
 
     jb.use_cores()
-    for name in args.leave_out:
-        del ESTIMATORS[name], COLOURS[name]
+    names = [name for name in ESTIMATORS if name not in args.leave_out]
     args.output.mkdir(parents=True, exist_ok=True)
-    file = args.output / "results.json"
-    old = json.loads(file.read_text())["rows"] if args.only and file.exists() else []
-    done = {r["name"]: r for r in old}
-    for name, make in problems(args.quick).items():
-        if args.only and name not in args.only:
+    file, truths = args.output / "results.json", Truths(args.output / "truth.json")
+    kept = file.exists() and (args.only or args.leave_out)
+    done = {r["name"]: r for r in json.loads(file.read_text())["rows"]} if kept else {}
+    everything = problems(args.quick)
+    for name, make in everything.items():
+        if name not in (args.only or (QUICK if args.quick else everything)):
             continue
-        began = time.perf_counter()
-        done[name] = row(make(), args.quick)
-        print(f"{name}: {time.perf_counter() - began:.0f} s", flush=True)
+        began, problem = time.perf_counter(), make()
+        seeds = 3 if args.quick else SEEDS.get(name, 16)
+        truth = truths.of(problem, seeds, MACHINE["commit"], args.estimators_only)
+        known = time.perf_counter()
+        done[name] = row(problem, truth, done.get(name, {}), names, args.quick)
+        print(f"{name}: {known - began:.0f} s truth, {time.perf_counter() - known:.0f} s estimators", flush=True)
         print(table([done[name]]), flush=True)
-        rows = [done[n] for n in problems(args.quick) if n in done]
+        rows = [done[n] for n in everything if n in done]
         (args.output / "table.md").write_text(table(rows))
-        result = {"machine": machine(), "quick": args.quick, "rows": rows}
-        file.write_text(json.dumps(result, indent=1) + "\n")
+        file.write_text(json.dumps({"machine": MACHINE, "quick": args.quick, "rows": rows}, indent=1) + "\n")
         draw(rows).savefig(args.output / "figure.png", dpi=150)
 
 
