@@ -70,13 +70,14 @@ def test_gradients_of_theory_are_its_finite_differences(small):
     units = build_units(program, founders.frequencies)
     with jax.enable_x64(True):
         start = first_moments(program, founders, units, 2)
+        nothing = Measured(np.ones(GENERATIONS), np.full(GENERATIONS, np.nan))
+        followed = jax.jit(lambda levers: follow(units.world, start, levers, nothing)[1])
 
         def exact(point):
             names = ("males", "tests", "family_weight", "fraction")
             plan = schedule(point[0], **dict(zip(names, point[1:], strict=True)))
             levers = levers_of(program, jax.tree.map(np.asarray, plan))
-            nothing = Measured(np.ones(GENERATIONS), np.full(GENERATIONS, np.nan))
-            _, seen = follow(units.world, start, levers, nothing)
+            seen = followed(levers)
             gain = np.asarray(seen.gain)[:, -1]
             return (
                 -np.log(np.exp(-gain).mean(-1)).mean()
