@@ -8,7 +8,7 @@ SCENARIO ?= experiments/scenarios/giant-pacific-octopus.toml
 WORKERS ?= 2
 OUT ?= out/$(basename $(notdir $(SCENARIO))).h5
 
-.PHONY: run test lint types pytest clean
+.PHONY: run test test-long lint types pytest clean
 
 run: $(STAMP)
 	@mkdir -p $(dir $(OUT))
@@ -28,6 +28,9 @@ types: $(STAMP)
 
 pytest: $(STAMP)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+test-long: $(STAMP)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m long
 
 $(STAMP): pyproject.toml CMakeLists.txt $(wildcard kernels/cpp/*)
 	$(PYTHON) -m venv $(VENV)

@@ -62,6 +62,7 @@ def test_run_prints_a_table_and_writes_results_and_figure(finished):
     assert run["gain"].shape == (2, 3, 2)
 
 
+@pytest.mark.long
 def test_the_same_on_one_core_and_another_seed_differs(finished):
     folder, _ = finished
     assert jaxbreed("run", "small.toml", "-o", "one.h5", "--cores", 1, "-q", cwd=folder).returncode == 0

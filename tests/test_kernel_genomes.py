@@ -88,6 +88,7 @@ def test_any_number_of_eggs_in_any_order(count: int, name: str, implementation: 
     np.testing.assert_array_equal(values[:, order], np.asarray(again)[:, : len(order)])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "name", ["dominance, different maps, an empty chromosome", "mutation, dominance, interference, sites hit again"]
 )

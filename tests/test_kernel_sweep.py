@@ -167,7 +167,7 @@ def test_sweep_of_everyone_equals_brute_force(assay: partial[kernels.Assay], imp
 
 @pytest.mark.parametrize("assay", [WHOLE_BLOCKS, BROKEN_BLOCKS], ids=["whole blocks", "broken blocks"])
 @pytest.mark.parametrize("survival", [0.3, 0.01])
-@pytest.mark.parametrize("load", [False, True])
+@pytest.mark.parametrize("load", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_sweep_of_survivors_equals_brute_force(
     assay: partial[kernels.Assay], survival: float, load: bool, implementation: str
 ) -> None:

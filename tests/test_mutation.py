@@ -116,6 +116,7 @@ def test_mutational_variance() -> None:
     assert abs(deviations.mean() - upward) > POWER * deviations.std() / math.sqrt(EGGS)
 
 
+@pytest.mark.long
 def test_the_sweep_sees_the_mutations_that_hatch(implementation: str) -> None:
     """The map of some loci and the map of all agree on which mutate; scores are those of the hatched eggs."""
     sites, rng, count = 60, np.random.default_rng(4), 2000

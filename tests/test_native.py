@@ -234,7 +234,7 @@ def test_cpp_under_sanitizers(tmp_path, instructions):
     sanitizers = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     command = [
         "g++",
-        "-O0",
+        "-Og",
         "-g1",
         "-std=gnu++17",
         "-fwrapv",

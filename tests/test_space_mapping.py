@@ -32,6 +32,7 @@ def judge(world, schedule):
     return jb.Course(*(np.concatenate([np.asarray(x) for x in parts]) for parts in zip(*runs, strict=True)))
 
 
+@pytest.mark.long
 def test_it_comes_as_far_as_gradient_steps_from_fewer_eggs(world):
     program, founders, space = world
     mapped = optimize_by_mapping(program, founders, worth, space, simulations=5, seed=3)
