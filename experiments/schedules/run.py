@@ -51,7 +51,7 @@ class Size(NamedTuple):
     searches: int  # of the arms that are SEARCHED_AGAIN
 
 
-FULL, QUICK = Size(80, 8, 8, 100, 40, 16, 2), Size(16, 2, 2, 4, 4, 4, 2)
+FULL, QUICK = Size(80, 8, 8, 100, 40, 16, 2), Size(16, 2, 2, 4, 4, 4, 1)
 
 
 def entry(problem: Problem, name: str, arm: Arm, size: Size) -> dict[str, Any]:
