@@ -1,4 +1,10 @@
-"""Small programmes for tests."""
+"""Small programmes for tests, and the modules of studies."""
+
+import contextlib
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
@@ -41,3 +47,17 @@ def trait_effects(traits: Traits, loci: int) -> np.ndarray:
     effects = np.zeros((len(traits.names), loci))
     effects[:, np.asarray(traits.qtl)] = np.asarray(traits.effect) * 2.0**-traits.scale_bits
     return effects
+
+
+@contextlib.contextmanager
+def modules_of(folder: Path, names: Sequence[str]) -> Iterator[dict[str, ModuleType]]:
+    """Modules of a study, by name, whose short names must not stay behind for other tests."""
+    sys.path.insert(0, str(folder))
+    before = {name: sys.modules.pop(name) for name in names if name in sys.modules}
+    try:
+        yield {name: __import__(name) for name in names}
+    finally:
+        sys.path.remove(str(folder))
+        for name in names:
+            sys.modules.pop(name, None)
+        sys.modules.update(before)

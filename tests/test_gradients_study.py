@@ -1,12 +1,12 @@
 """The harness of experiments/gradients: noise is no length, differences are kept, the table says what numbers say."""
 
 import json
-import sys
 from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers import modules_of
 
 HERE = Path(__file__).parents[1] / "experiments" / "gradients"
 MODULES = ("problems", "estimators", "judging", "truth", "run")
@@ -14,16 +14,8 @@ MODULES = ("problems", "estimators", "judging", "truth", "run")
 
 @pytest.fixture(scope="module")
 def study():
-    """Modules of the study, whose short names must not stay behind for other tests."""
-    sys.path.insert(0, str(HERE))
-    before = {name: sys.modules.pop(name) for name in MODULES if name in sys.modules}
-    try:
-        yield {name: __import__(name) for name in MODULES}
-    finally:
-        sys.path.remove(str(HERE))
-        for name in MODULES:
-            sys.modules.pop(name, None)
-        sys.modules.update(before)
+    with modules_of(HERE, MODULES) as modules:
+        yield modules
 
 
 def test_noise_does_not_lengthen_a_gradient(study):

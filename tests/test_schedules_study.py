@@ -2,12 +2,12 @@
 
 import dataclasses
 import json
-import sys
 from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers import modules_of
 from scipy import stats
 
 import jaxbreed as jb
@@ -18,16 +18,8 @@ MODULES = ("cases", "panels", "arms", "judge", "report")
 
 @pytest.fixture(scope="module")
 def study():
-    """Modules of the study, whose short names must not stay behind for other tests."""
-    sys.path.insert(0, str(HERE))
-    before = {name: sys.modules.pop(name) for name in MODULES if name in sys.modules}
-    try:
-        yield {name: __import__(name) for name in MODULES}
-    finally:
-        sys.path.remove(str(HERE))
-        for name in MODULES:
-            sys.modules.pop(name, None)
-        sys.modules.update(before)
+    with modules_of(HERE, MODULES) as modules:
+        yield modules
 
 
 def test_paired_interval_and_equivalence_are_those_of_scipy(study):
