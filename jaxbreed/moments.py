@@ -20,12 +20,13 @@ class Moments(NamedTuple):
     """
 
     mean: Real  # (block, n), of one gamete
-    between: Covariance  # of the mean dosages of clutches
-    mixed: Covariance  # of full-sib families within clutches
+    between: Covariance  # of the mean dosages of clutches; if all clutches compete, of the dams' halves of families
+    mixed: Covariance  # of full-sib families within clutches; if all compete, of the sires' halves
     apart: Covariance  # mean square of half the difference between mates
     within: Covariance  # of dosages within full-sib families
     neutral: Real  # (4,)
     ties: Real  # (trait,), covariance of families' values with their covariance with all eggs at the neutral locus
+    reuse: Real  # (), places for sires that each of their fathers filled, if all compete
     origin: Real  # (trait,), the mean value of the eggs of generation 0
 
 
@@ -119,23 +120,3 @@ def average_effects(world: World, state: Moments) -> Array:
     if world.heterosis is None:
         return jnp.asarray(world.effect)
     return jnp.asarray(world.effect + world.heterosis * (1 - 2 * state.mean))
-
-
-def dominance_covariance(world: World, state: Moments) -> Array:
-    """Of the dominance deviations of these eggs, (trait, trait).
-
-    Deviations from the average effects vary by (1 - f^2) (2 p q d)^2 + 4 f p q (1 - 4 p q) d^2 where f of the
-    heterozygotes expected of the eggs' own frequencies are missing. Of loci whose frequencies are not followed: their
-    first term, as if drift had taken the same share of each variance.
-    """
-    f = inbreeding(state)
-    if world.heterosis is None:
-        pool = 0.5 * (state.neutral.sum(-1) + state.neutral[..., 3])  # heterozygotes of the pool's own frequencies
-        missing = 1 - (1 - f) / pool
-        return jnp.asarray((1 - missing**2) * pool * world.dominance)
-    number, p = np.arange(world.effect.shape[-1]), state.mean
-    total = (state.between.near + state.mixed.near + state.within.near)[:, number, number]
-    pq = jnp.clip(p * (1 - p), 1e-9, 0.25)
-    missing = jnp.clip(0.5 * total / pq - 1, -1.0, 1.0)
-    square = (1 - missing**2) * 4 * pq**2 + 4 * jnp.maximum(missing, 0.0) * pq * (1 - 4 * pq)
-    return jnp.einsum("tbn,bn,ubn->tu", world.heterosis, square, world.heterosis)

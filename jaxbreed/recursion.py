@@ -9,19 +9,18 @@ follow the change of allele frequencies.
 
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxbreed.covariance import Covariance, Real, linked, outer, scaled, toward
+from jaxbreed.covariance import Covariance, Real, linked, outer, scaled
 from jaxbreed.edges import cut
-from jaxbreed.moments import Levers, Measured, Moments, World, average_effects, dominance_covariance, value
+from jaxbreed.moments import Levers, Measured, Moments, World, average_effects
 from jaxbreed.sibs import Chosen, alone, chosen
-from jaxbreed.skew import curvature, passing_now, settled
-from jaxbreed.truncation import pool_size, selected
+from jaxbreed.skew import curvature, settled
+from jaxbreed.theory_index import Index, index_of
+from jaxbreed.truncation import FEWEST_LEFT, pool_size, selected
 
-_LEAST = 1e-12
 _PARTS = ("between", "mixed", "apart", "within")
 
 
@@ -37,7 +36,7 @@ def step(world: World, state: Moments, levers: Levers, measured: Measured) -> Mo
     Returns:
       The eggs of the next generation, in expectation.
     """
-    index, effect = _index(world, state, levers, measured), average_effects(world, state)
+    index, effect = index_of(world, state, levers, measured), average_effects(world, state)
     groups = 1 if world.across else world.lineages
     candidates = levers.tests / 2 * (world.lineages / groups)
     males = cut(levers.males, 1.0, world.places * world.lineages / groups)
@@ -49,16 +48,19 @@ def step(world: World, state: Moments, levers: Levers, measured: Measured) -> Mo
     intensity, taken = (jnp.where(index.varied, x, 0.0) for x in selected(pool, candidates))
     sexes, families = alone(intensity, taken), round(1 / world.share)
     if world.across and world.lineages * families > 1:
-        share, alike = pool / candidates, jnp.where(index.varied, index.alike, 0.0)
-        sexes = chosen(share, intensity, alike, world.lineages, families)
+        share = jnp.minimum(pool, candidates - FEWEST_LEFT) / candidates
+        alike = jnp.where(index.varied, index.alike, 0.0)
+        sexes = chosen(share, intensity, taken, alike, state.reuse, world.lineages, families)
+    realised = {
+        name: measured.strength * getattr(sexes, name) for name in ("of_families", "of_sibs", "squares", "ties")
+    }
+    sexes = sexes._replace(**realised)
 
-    of_shared, of_own = measured.strength * sexes.of_families, measured.strength * sexes.of_sibs
+    of_shared, of_own = sexes.of_families, sexes.of_sibs
     mean = state.mean + 0.25 * (of_shared.sum() * index.shared + of_own.sum() * index.own)
     if world.heterosis is not None or world.gating is not None:
         # The selected have a mean square of the index of 1 + i^2 - k.
-        squares = measured.strength * (intensity**2 - taken).sum()
-        bend = curvature(world, state, index.competing, levers.weights, index.shown, index.onto, index.spread)
-        mean += 0.25 * squares * bend
+        mean += 0.25 * sexes.squares.sum() * curvature(world, state, levers, index)
 
     # Genes of the breeders of each sex: the finite number of them, their families used unequally.
     of_dams, of_sires = 1 / world.lineages, concentration(world, males * groups)
@@ -68,11 +70,12 @@ def step(world: World, state: Moments, levers: Levers, measured: Measured) -> Mo
     related = 2 * sexes.of_families * index.scale * (index.shown @ state.ties)
     breeders, neutral_breeders = [], []
     for sex, number in enumerate((of_dams, of_sires)):
-        pull = measured.strength * intensity[sex] * index.shown / index.spread
+        pull = of_own[sex] * index.shown / index.spread
         breeders.append(_breeders(world, settled(world, state, pull), losses[sex], number, sexes, sex))
         neutral_breeders.append(_breeders(world, neutral_state, related[sex], number, sexes, sex))
     # Mates of sexes that were selected unequally hard.
-    unlike = 0.25 * (measured.strength * (intensity[0] - intensity[1])) ** 2 * outer(effect, index.onto)
+    apart_by = (of_shared[0] - of_shared[1]) * index.shared + (of_own[0] - of_own[1]) * index.own
+    unlike = 0.25 * outer(effect, apart_by)
 
     within = 0.25 * linked(state.apart + state.within, world.kept[0] + world.kept[1])
     of_a_male = _share_of_a_male(world, males)
@@ -87,64 +90,12 @@ def step(world: World, state: Moments, levers: Levers, measured: Measured) -> Mo
         ]
     )
     ties = _ties(state, effect, index, sexes, taken.mean(), jnp.stack([jnp.asarray(of_dams), of_sires]))
-    return Moments(
-        mean, parts[0], parts[1], parts[2], parts[3], neutral, ties if world.across else state.ties, state.origin
-    )
+    if not world.across:
+        return Moments(mean, *parts, neutral, state.ties, state.reuse, state.origin)
+    return Moments(mean, *parts, neutral, ties, of_sires * world.lineages / world.share, state.origin)
 
 
-class _Index(NamedTuple):
-    """What animals are chosen by. Covariances with it are in its SD."""
-
-    shown: Array  # (trait,), weights times the share of a gain that a test shows
-    shared: Array  # (block, n), covariance of dosages with what a family's animals share of it
-    own: Array  # (block, n), and with their deviations
-    onto: Array  # (block, n), the sum: regression on the standardised index
-    alike: Array  # (2,), share of its variance between clutches, and between the families of a clutch
-    spread: Array  # (), SD
-    scale: Array  # (), of a family's genes in it
-    varied: Array  # bool (); where all candidates are alike, none is better
-    competing: Covariance  # of dosages, as the index weighs them
-
-
-def _index(world: World, state: Moments, levers: Levers, measured: Measured) -> _Index:
-    w = levers.weights
-    slope, residual = _tested(world, state)
-    shown, effect = w * slope, average_effects(world, state)
-    alpha = jnp.einsum("t,tbn->bn", shown, effect)
-    # Competing: within a clutch its own animals; across clutches all, families weighed apart.
-    families = state.between + state.mixed if world.across else state.mixed
-    with_families, with_sibs = toward(effect, families, shown), toward(effect, state.within, shown)
-    of_mixed = (alpha * toward(effect, state.mixed, shown)).sum()
-    of_clutches = (alpha * with_families).sum() - of_mixed
-    of_sibs = (alpha * with_sibs).sum()
-    genetic = jnp.sqrt(jnp.maximum(of_clutches + of_mixed + of_sibs, _LEAST))
-    predicted = jnp.stack([of_clutches, of_mixed]) / genetic**2
-    # Dominance deviations are no part of what is transmitted: a quarter of them is shared by full sibs.
-    deviations = 0.25 * w @ dominance_covariance(world, state) @ w
-    of_mixed += deviations * (1 - world.share)
-    if world.across:
-        of_clutches += w @ world.clutch @ w + deviations * world.share
-    of_sibs += w @ residual @ w + 3 * deviations
-    # The index weighs the observed mean of the tested of a family, to which each of them adds its own share.
-    weight, tested = levers.family_weight, jnp.maximum(levers.tests / world.sires, 1.0)
-    luck, doubt = (weight - 1) / tested, (weight**2 - 1) / tested * of_sibs
-    variance = weight**2 * (of_clutches + of_mixed) + of_sibs + doubt
-    varied = variance > _LEAST
-    spread = jnp.sqrt(jnp.where(varied, variance, 1.0))
-    shared, own = (weight * with_families + luck * with_sibs) / spread, with_sibs / spread
-    # Errors of families' means make clutches differ by their own mean.
-    alike = jnp.stack([weight**2 * of_clutches + doubt * world.share, weight**2 * of_mixed + doubt * (1 - world.share)])
-    alike = alike / spread**2
-    scale, competing = weight / spread, weight * families + (1 + luck) * state.within
-    # A predicted index: its accuracy is measured, whatever its residual variance, and sibs are as alike as predictions.
-    known = ~jnp.isnan(measured.accuracy)
-    accurate = jnp.where(known, measured.accuracy, 0.0) / genetic
-    shared, own = jnp.where(known, accurate * with_families, shared), jnp.where(known, accurate * with_sibs, own)
-    alike, scale = jnp.where(known, predicted, alike), jnp.where(known, accurate, scale)
-    return _Index(shown, shared, own, shared + own, alike, spread, scale, varied, competing)
-
-
-def _lost(effect: Array, index: _Index, lost: Array) -> Covariance:
+def _lost(effect: Array, index: Index, lost: Array) -> Covariance:
     """Covariance of dosages that selection takes."""
     both = lost[0, 1] * outer(effect, index.onto)
     return (
@@ -154,26 +105,17 @@ def _lost(effect: Array, index: _Index, lost: Array) -> Covariance:
     )
 
 
-def _ties(state: Moments, effect: Array, index: _Index, sexes: Chosen, k: Array, concentration: Array) -> Array:
+def _ties(state: Moments, effect: Array, index: Index, sexes: Chosen, k: Array, concentration: Array) -> Array:
     """The next eggs' `ties`: half of a covariance among breeders is left among their families.
 
     Families that give many breeders are good ones. What there was of it before, selection shortens like variances.
     """
     shared, own, onto = (jnp.einsum("tbn,bn->t", effect, x) for x in (index.shared, index.own, index.onto))
-    lasting = sexes.clutches[2] * (state.ties - k * index.scale * (index.shown @ state.ties) * onto)
+    lasting = sexes.kept[2].mean() * (state.ties - k * index.scale * (index.shown @ state.ties) * onto)
     new = state.neutral[:2] @ sexes.ties @ jnp.stack([shared, own])
     # Of a sample of n covariances are short by 1 / n: of breeders' values with their families' numbers, twice.
     finite = 1 - concentration
     return 0.5 * (finite.mean() * lasting + (finite**2).mean() * new)
-
-
-def _tested(world: World, state: Moments) -> tuple[Array, Array]:
-    """What a test sees: of a trait's gain a share (trait,), and the environmental covariance of a record."""
-    gain = value(world, state) - state.origin
-    limited = jnp.isfinite(world.ceiling)
-    most = jnp.where(limited, world.ceiling, 1.0)
-    slope = jnp.where(limited, jax.nn.sigmoid((most - gain) / (most / 4)), 1.0)
-    return slope, world.residual + passing_now(world, state) - world.passing
 
 
 class _Breeders(NamedTuple):
@@ -187,14 +129,14 @@ class _Breeders(NamedTuple):
 def _breeders(world: World, state: Moments, loss: Real, concentration: Real, sexes: Chosen, sex: int) -> _Breeders:
     family, mixed, within = state.between, state.mixed, state.within
     if world.across:
-        whole, drawn = (sexes.clutches[n] * family + sexes.families[n] * mixed + within - loss for n in (sex, 2))
+        whole, drawn = (sexes.kept[n, 0] * family + sexes.kept[n, 1] * mixed + within - loss for n in (sex, 2))
         return _Breeders(0.0 * whole, whole * (1 - concentration), drawn)
     whole = mixed + within - loss
     return _Breeders(family, whole * (1 - concentration), family + whole)
 
 
 def _mated(world: World, female: _Breeders, male: _Breeders, h: Real) -> tuple[Any, Any, Any]:
-    """Covariances of the next clutches' means, of families in them, and between mates.
+    """Covariances `between`, `mixed` and `apart` of the next eggs.
 
     Args:
       world: what is fixed.
@@ -207,6 +149,8 @@ def _mated(world: World, female: _Breeders, male: _Breeders, h: Real) -> tuple[A
         mixed = 0.25 * (1 - h) * male.animals
         apart = 0.25 * (female.drawn - female.lineages + male.drawn - male.lineages)
         return between, mixed, apart
+    if world.across:  # dams and sires are crossed
+        return 0.25 * female.animals, 0.25 * male.animals, 0.25 * (female.drawn + male.drawn)
     sires = male.lineages + male.animals
     # Those of one clutch are drawn from so many places without putting any back.
     places = world.lineages * world.places

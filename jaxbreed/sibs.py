@@ -8,116 +8,122 @@ import numpy as np
 from jax import Array
 from jax.lax import stop_gradient
 from jax.scipy.special import erfc, ndtri
-from scipy.special import ndtri as scipy_ndtri
 
-_STEPS = 6
-_LEAST, _MOST = 1e-3, 0.9  # of the variance between families
-_VALUES, _FEWEST, _SEED = 2048, 16, 30  # the seed, of forty, with averages nearest to those of 400,000 values
+from jaxbreed.covariance import Real
+from jaxbreed.family_values import Values, sizes, values_of
+
+_LEAST, _MOST, _NEAR = 1e-3, 0.95, 0.01  # share of the variance that lies between families; how sharp its bounds are
+_HALVINGS, _STEPS = 6, 3
 
 
 class Chosen(NamedTuple):
-    """What truncation does to families; were they without number, the first two would be i and the next k."""
+    """What truncation does to families; were they without number, the first two would be i, and `lost` k."""
 
-    of_families: Array  # (sex,), response of what families share, per covariance with the index in SD
-    of_sibs: Array  # (sex,), of deviations within them
-    lost: Array  # (sex, 2, 2), variance of both that is lost, per square of the same covariances
-    clutches: Array  # (3,), variance between clutches that is kept of what is not selected: each sex, both together
-    families: Array  # (3,), between the families of a clutch
-    ties: Array  # (2, 2), covariance of shares with both, of clutches and of families in them, as `lost`
-
-
-def _families(lineages: int, sires: int) -> np.ndarray:
-    """Values of families in some populations: (2, population, lineage, sire), mean 0 and mean square 1 in each.
-
-    Shared by a clutch, and by a family of it. The populations are always the same, so that theory has no noise.
-    """
-    rng = np.random.default_rng(_SEED)
-    populations = max(_FEWEST, -(-_VALUES // (2 * lineages * sires)))
-    # Each family takes every part of the distribution once (Latin hypercube), and each population has its mirror image.
-    shape = (2, lineages, sires, populations)
-    rank = np.argsort(rng.random(shape), axis=-1) + rng.random(shape)
-    draws = np.moveaxis(scipy_ndtri(rank / populations), -1, 1)
-    draws = np.concatenate([draws, -draws], axis=1)
-    draws[0] = draws[0, :, :, :1]
-    draws[1] -= draws[1].mean(-1, keepdims=True)
-    draws -= draws.mean((-2, -1), keepdims=True)
-    scale = np.sqrt((draws**2).mean((-2, -1), keepdims=True))
-    return np.asarray(draws / np.where(scale > 1e-9, scale, 1.0))
+    of_families: Real  # (sex,), response of what families share, per covariance with the index in SD
+    of_sibs: Real  # (sex,), of deviations within them
+    lost: Real  # (sex, 2, 2), variance of both that is lost, per square of the same covariances
+    squares: Real  # (sex,), mean square of the standardised index, less 1
+    kept: Real  # (3, 2), share of the variances of dams and of sires, not selected: in each sex, between both
+    ties: Real  # (2, 2), covariance of dams' shares, and of sires', with both, as `lost`
 
 
 def alone(intensity: Array, taken: Array) -> Chosen:
-    """Of one clutch at a time: families as if without number."""
+    """Of one clutch at a time: families as if without number.
+
+    Args:
+      intensity: (sex,), i.
+      taken: (sex,), k.
+    """
     lost = jnp.broadcast_to(taken[:, None, None], (len(taken), 2, 2))
-    return Chosen(intensity, intensity, lost, jnp.ones(3), jnp.ones(3), jnp.zeros((2, 2)))
+    return Chosen(intensity, intensity, lost, intensity**2 - taken, jnp.ones((3, 2)), jnp.zeros((2, 2)))
 
 
-def chosen(share: Array, intensity: Array, alike: Array, lineages: int, sires: int) -> Chosen:
+def chosen(
+    share: Array, intensity: Array, taken: Array, alike: Array, reuse: Array, lineages: int, places: int
+) -> Chosen:
     """Shares out those above one limit among the families of a population.
 
     Within a family the index is normal, families have the values that chance gives to so many of them: of one
     replicate, as it is in a finite number of families (Robertson 1961, Genet Res 2:189; Burrows 1984, Biometrics
-    40:357).
+    40:357). Families of one sire are half sibs, in whichever clutch they are.
 
     Args:
-      share: (sex,), of the candidates that are chosen.
+      share: (sex,), of the candidates that are chosen, below 1.
       intensity: (sex,), i of so many of so many; 0 where none is better.
-      alike: (2,), variance of the index between clutches, and between the families of a clutch, as shares of the whole.
+      taken: (sex,), k of them.
+      alike: (3,), variance of the index by dams, by sires, and of what full sibs share beyond that; of the whole 1.
+      reuse: (), places of each male, from 1; interpolated between whole numbers.
       lineages: clutches.
-      sires: full-sib families of each.
+      places: full-sib families of each.
 
     Returns:
       Of each sex.
     """
-    values = jnp.asarray(_families(lineages, sires))
     # Never below 0, smoothly: where families' means count little, animals of a family tested with it are less alike.
     parts = 0.5 * (alike + jnp.sqrt(alike**2 + _LEAST**2))
-    parts = parts * jnp.minimum(1.0, _MOST / parts.sum())
     t = parts.sum()
-    e = jnp.einsum("p,pkls->kls", jnp.sqrt(parts), values)
+    parts = parts * 0.5 * (t + _MOST - jnp.sqrt((t - _MOST) ** 2 + _NEAR**2)) / t
+    values, steps = values_of(lineages, places), jnp.asarray(sizes(lineages * places), share.dtype)
+    if len(steps) == 1:
+        return _among(share, intensity, taken, parts, values.at(0))
+    low = jnp.clip(jnp.searchsorted(steps, reuse, side="right") - 1, 0, len(steps) - 2)
+    above = jnp.clip((reuse - steps[low]) / (steps[low + 1] - steps[low]), 0.0, 1.0)
+    fewer, more = (_among(share, intensity, taken, parts, values.at(n)) for n in (low, low + 1))
+    return jax.tree.map(lambda one, other: (1 - above) * one + above * other, fewer, more)
+
+
+def _among(share: Array, intensity: Array, taken: Array, parts: Array, values: Values) -> Chosen:
+    """Where each male fills a whole number of places; parts as `alike` in `chosen`."""
+    t, root = parts.sum(), jnp.sqrt(parts)
+    e = root[0] * values.dam + root[1] * values.sire + root[2] * values.own
     e = e - e.mean((-2, -1), keepdims=True)
     e = e * jnp.sqrt(t / (e**2).mean((-2, -1), keepdims=True))
-    share = jnp.clip(share, 1e-9, 1 - 1e-9)
-    c, above, of_families, of_sibs, lost = jax.vmap(lambda p: _of_one_sex(p, e, t))(share)
-    # Finite numbers of animals: as much less as in one family.
-    less = intensity * share / _density(ndtri(share))
-    lost = jnp.where((intensity > 0)[:, None, None], lost, 0.0)
-    kept = [_kept(*pair) for pair in ((c[0], c[0]), (c[1], c[1]), (c[0], c[1]))]
-    clutches, families = (jnp.stack(x) for x in zip(*kept, strict=True))
+    one = jax.vmap(lambda p: _of_one_sex(p, e, t))(share)
+    # What is kept of dams, of sires, and of what only full sibs share.
+    kept = jnp.stack([_kept(values, one.c[n], one.c[m]) for n, m in ((0, 0), (1, 1), (0, 1))])
     sd = jnp.sqrt(1 - t)
-    ties = jnp.stack([_ties(c.mean(0), e) / t, _ties(c.mean(0), above.mean(0)) / sd], axis=1)
-    return Chosen(less * of_families, less * of_sibs, lost, clutches, families, less.mean() * ties)
+    family = (one.family - (kept[:2] * parts).sum(-1)) / t**2
+    both, sib = one.both / (t * sd), (one.sib - 1) / sd**2
+    lost = -jnp.stack([jnp.stack([family, both], -1), jnp.stack([both, sib], -1)], -2)
+    # Finite numbers of animals: as much less as in one family.
+    whole = _density(ndtri(share)) / share
+    less, squares = intensity / whole, intensity**2 - taken + whole * ndtri(share)
+    c, above = one.c.mean(0), one.above.mean(0)
+    ties = jnp.stack([_ties(values, c, e) / t, _ties(values, c, above) / sd], axis=1)
+    some = intensity > 0
+    return Chosen(
+        less * one.of_families / t,
+        less * one.of_sibs / sd,
+        jnp.where(some[:, None, None], lost, 0.0),
+        jnp.where(some, one.squares + squares, 0.0),
+        kept[:, :2],
+        less.mean() * ties,
+    )
 
 
-def _ties(c: Array, values: Array) -> Array:
-    """Covariance of values with the share of the clutch, and with that of the family in it, among the chosen: (2,)."""
-    lineages, sires = c.shape[1:]
-    apart = values - (c * values).sum((-2, -1), keepdims=True)
-    of_clutch = (c.sum(-1) * (c * apart).sum(-1)).sum(-1).mean()
-    of_family = (c**2 * apart).sum((-2, -1)).mean()
-    clutches = of_clutch * lineages / max(lineages - 1, 1)
-    return jnp.stack([clutches, (sires * of_family - of_clutch) / max(sires - 1, 1)])
+class _One(NamedTuple):
+    """Of one sex: shares c of the families among the chosen, means of their deviations, what is left of variances."""
+
+    c: Array
+    above: Array
+    of_families: Array
+    of_sibs: Array
+    family: Array
+    both: Array
+    sib: Array
+    squares: Array
 
 
-def _kept(one: Array, other: Array) -> tuple[Array, Array]:
-    """Of the variance between clutches, and between their families, what differs between two that are chosen apart.
+def _of_one_sex(p: Array, e: Array, t: Array) -> _One:
+    """Those above one limit.
 
     Args:
-      one: (population, lineage, sire), shares of families among the chosen of one sex.
-      other: of the other.
+      p: (), share that is chosen.
+      e: (population, lineage, place), values of families.
+      t: (), their mean square; the rest of 1 is variance within them.
     """
-    lineages, sires = one.shape[1:]
-    in_family, in_clutch = (one * other).sum((-2, -1)), (one.sum(-1) * other.sum(-1)).sum(-1)
-    clutches = (1 - in_clutch.mean()) * lineages / max(lineages - 1, 1)
-    families = 1 - (sires * in_family - in_clutch).mean() / max(sires - 1, 1)
-    return clutches, families
-
-
-def _of_one_sex(p: Array, e: Array, t: Array) -> tuple[Array, ...]:
-    """Shares of the families among the chosen, response and loss as in `Chosen`."""
-    lineages, sires = e.shape[1:]
     sd = jnp.sqrt(1 - t)
-    limit = _limit(p, e, sd)
-    h = jnp.minimum((limit[:, None, None] - e) / sd, 35.0)  # further out shares are 0 in double precision
+    h = jnp.minimum((_limit(p, e, sd)[:, None, None] - e) / sd, 35.0)  # further out shares are 0 in double precision
     tail = _tail(h)
     c = tail / tail.sum((-2, -1), keepdims=True)
     above = _density(h) / tail  # mean of deviations among the chosen, in SD
@@ -127,12 +133,43 @@ def _of_one_sex(p: Array, e: Array, t: Array) -> tuple[Array, ...]:
 
     # Variances are those within a population: in what a draw shifts all chosen by, none of them differs.
     of_families, of_sibs = mean(e), mean(above)
-    family = (mean(e**2) - of_families**2).mean()
-    sib = (1 + mean(above * h) - of_sibs**2).mean()
-    both = (mean(e * above) - of_families * of_sibs).mean()
-    kept = 1 - ((c**2).sum((-2, -1)).mean() * lineages * sires - 1) / max(lineages * sires - 1, 1)
-    lost = jnp.array([[(kept * t - family) / t**2, -both / (t * sd)], [-both / (t * sd), (1 - sib) / sd**2]])
-    return c, above, of_families.mean() / t, of_sibs.mean() / sd, lost
+    squares = [mean(e**2), mean(e * above), 1 + mean(above * h)]
+    return _One(
+        c,
+        above,
+        of_families.mean(),
+        of_sibs.mean(),
+        (squares[0] - of_families**2).mean(),
+        (squares[1] - of_families * of_sibs).mean(),
+        (squares[2] - of_sibs**2).mean(),
+        (squares[0] + 2 * sd * squares[1] + sd**2 * squares[2]).mean() - 1,
+    )
+
+
+def _kept(values: Values, one: Array, other: Array) -> Array:
+    """Of the variance of dams, of sires and of what only full sibs share, what differs between two chosen apart.
+
+    Args:
+      values: of families, for the males.
+      one: (population, lineage, place), shares of families among the chosen of one sex.
+      other: of the other.
+
+    Returns:
+      (3,), of the variance that they have in equal shares.
+    """
+    return _share(1 - values.together(one, other), values.evenly)
+
+
+def _ties(values: Values, c: Array, e: Array) -> Array:
+    """Covariance of e with the share of the dam among the chosen, and with that of the sire: (2,)."""
+    apart = c * (e - (c * e).sum((-2, -1), keepdims=True))
+    return _share(values.together(c, apart), values.evenly)[:2]
+
+
+def _share(part: Array, evenly: Array) -> Array:
+    """Of what there would be among parents in equal numbers; all of it where there is but one."""
+    several = evenly < 1
+    return jnp.where(several, part / jnp.where(several, 1 - evenly, 1.0), 1.0)
 
 
 def _tail(x: Array) -> Array:
@@ -144,26 +181,25 @@ def _density(x: Array) -> Array:
 
 
 def _limit(p: Array, e: Array, sd: Array) -> Array:
-    """What so many exceed in each population, (population,): Newton's steps between bounds, the last for the slope."""
+    """What so many exceed in each population, (population,): bisection, then Newton's steps, the last for the slope."""
     fixed_p, fixed_e, fixed_sd = stop_gradient((p, e, sd))
 
-    def newton(x: Array, p: Array, e: Array, sd: Array) -> tuple[Array, Array]:
+    def newton(x: Array, p: Array, e: Array, sd: Array) -> Array:
         z = (e - x[:, None, None]) / sd
         now, density = _tail(-z).mean((-2, -1)), _density(stop_gradient(z)).mean((-2, -1)) / stop_gradient(sd)
         # Of logarithms: tails are nearly straight in them.
-        return x + jnp.log(now / p) * stop_gradient(now / density), now
+        return x + jnp.log(now / p) * stop_gradient(now / density)
 
-    # Of the worst and the best family alone; all families as one; the best family giving all.
-    best = fixed_e.max((-2, -1))
-    low, high = fixed_e.min((-2, -1)) - ndtri(fixed_p) * fixed_sd, best - ndtri(fixed_p) * fixed_sd
-    most = jnp.minimum(fixed_p * e.shape[1] * e.shape[2], 0.5)
-    x = jnp.clip(jnp.maximum(-ndtri(fixed_p), best - ndtri(most) * fixed_sd), low, high)
+    def halved(_: int, bounds: tuple[Array, Array]) -> tuple[Array, Array]:
+        low, high = bounds
+        x = 0.5 * (low + high)
+        more = _tail((x[:, None, None] - fixed_e) / fixed_sd).mean((-2, -1)) > fixed_p
+        return jnp.where(more, x, low), jnp.where(more, high, x)
 
-    def closer(_: int, bounds: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        x, low, high = bounds
-        after, now = newton(x, fixed_p, fixed_e, fixed_sd)
-        low, high = jnp.where(now > fixed_p, x, low), jnp.where(now > fixed_p, high, x)
-        return jnp.where((after >= low) & (after <= high), after, 0.5 * (low + high)), low, high
-
-    x = jax.lax.fori_loop(0, _STEPS, closer, (x, low, high))[0]
-    return newton(stop_gradient(x), p, e, sd)[0]
+    # Between those of the worst and of the best family alone.
+    low, high = fixed_e.min((-2, -1)) - ndtri(fixed_p) * fixed_sd, fixed_e.max((-2, -1)) - ndtri(fixed_p) * fixed_sd
+    low, high = jax.lax.fori_loop(0, _HALVINGS, halved, (low, high))
+    x = 0.5 * (low + high)
+    for _ in range(_STEPS):
+        x = jnp.clip(newton(x, fixed_p, fixed_e, fixed_sd), low, high)
+    return newton(stop_gradient(x), p, e, sd)

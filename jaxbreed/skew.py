@@ -4,30 +4,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxbreed.covariance import Covariance, Real, of_traits, scaled, toward
-from jaxbreed.moments import Moments, World, average_effects, dominance_covariance, inbreeding, value
+from jaxbreed.covariance import scaled, toward
+from jaxbreed.deviations import deviations
+from jaxbreed.moments import Levers, Moments, World, average_effects, inbreeding
+from jaxbreed.theory_index import Index, passing_now
 
 
-def passing_now(world: World, state: Moments) -> Array:
-    """Covariance of the errors of a record, the mean over these eggs' tameness, (trait, trait).
-
-    Tameness that is normal among them makes the mean of exp(-c g) that of a lognormal. Among the founders the mean
-    square of each scale is 1, see `jaxbreed.battery.error_scale`.
-    """
-    if world.gating is None:
-        return jnp.asarray(world.passing)
-    gain = jnp.clip(value(world, state) - state.origin, -4.0, 4.0)
-    spread = of_traits(average_effects(world, state), state.between + state.mixed + state.within)
-    spread += dominance_covariance(world, state) + world.clutch + world.residual - world.passing
-    both = world.gating[:, None] + world.gating[None]  # (trait, trait, tameness), what scales a product of two errors
-    founders = (world.gating**2) @ world.lasting
-    tamer = 0.5 * jnp.einsum("tuc,cd,tud->tu", both, spread, both) - both @ gain
-    return jnp.exp(tamer - founders[:, None] - founders) * world.passing
-
-
-def curvature(
-    world: World, state: Moments, competing: Covariance, weights: Array, shown: Array, onto: Array, spread: Real
-) -> Array:
+def curvature(world: World, state: Moments, levers: Levers, index: Index) -> Array:
     """Half the second derivative of dosages by the standardised index, skewed as it is.
 
     With rho the regression on the index, k21 the third cumulant of a dosage and twice the index and k30 that of the
@@ -44,29 +27,27 @@ def curvature(
     Args:
       world: what is fixed.
       state: the eggs.
-      competing: covariance of dosages among those that compete, M.
-      weights: (trait,).
-      shown: (trait,), weights times the share of a gain that a test shows.
-      onto: (block, n), regression of dosages on the standardised index.
-      spread: (), SD of the index.
+      levers: the breeder's decisions.
+      index: what they make of records.
 
     Returns:
       (block, n).
     """
+    competing, onto, spread = index.competing, index.onto, index.spread
     bend = jnp.zeros(onto.shape)
     if world.heterosis is not None:
-        heterosis = jnp.einsum("t,tbn->bn", shown, world.heterosis)
+        heterosis = jnp.einsum("t,tbn->bn", index.shown, world.heterosis)
         alike = 1 + inbreeding(state) if world.closed else 1.0
         skewed = (heterosis * onto**2).sum()
         bend -= alike * (jnp.einsum("bnm,bm->bn", competing.near, heterosis * onto) - skewed * onto) / spread
     if world.gating is not None:
         errors = passing_now(world, state)
-        of_tameness = world.gating.T @ (weights * (errors @ weights))
-        effect = average_effects(world, state)
-        of_dosage = toward(effect, competing, of_tameness)
-        lasting = (jnp.einsum("t,tbn->bn", shown, effect) * of_dosage).sum()
-        others = world.residual - world.passing + (world.clutch if world.across else 0.0)
-        lasting += weights @ others @ of_tameness
+        of_tameness = world.gating.T @ (levers.weights * (errors @ levers.weights))
+        of_dosage = toward(average_effects(world, state), competing, of_tameness)
+        lasting = (jnp.einsum("t,tbn->bn", index.shown, average_effects(world, state)) * of_dosage).sum()
+        dominance, shared = deviations(world, state), levers.family_weight * world.across
+        lasting += index.shown @ (dominance.within + shared * dominance.between) @ of_tameness
+        lasting += levers.weights @ (world.residual - world.passing + shared * world.clutch) @ of_tameness
         bend -= (of_dosage - 2 * onto * lasting / spread) / spread**2
     return bend
 

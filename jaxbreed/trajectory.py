@@ -10,6 +10,7 @@ import numpy.typing as npt
 from jax import Array, lax
 
 from jaxbreed.covariance import Real, of_traits
+from jaxbreed.deviations import deviations
 from jaxbreed.edges import cut
 from jaxbreed.moments import (
     Levers,
@@ -17,7 +18,6 @@ from jaxbreed.moments import (
     Moments,
     World,
     average_effects,
-    dominance_covariance,
     inbreeding,
     uninformed,
     value,
@@ -46,10 +46,11 @@ class Followed(NamedTuple):
 
 def see(world: World, state: Moments) -> Seen:
     """Gain, variance and inbreeding of the eggs of one generation."""
-    f = inbreeding(state)
-    additive = of_traits(average_effects(world, state), state.between + state.mixed + state.within)
-    variance = jnp.diag(additive + dominance_covariance(world, state))
-    return Seen(value(world, state) - state.origin, variance, f)
+    effect, dominance = average_effects(world, state), deviations(world, state)
+    variance = jnp.diag(of_traits(effect, state.between + state.mixed + state.within))
+    variance += jnp.diag(dominance.within + dominance.between)
+    variance += 2 * (effect * (dominance.onto_within + dominance.onto_between)).sum((-2, -1))
+    return Seen(value(world, state) - state.origin, variance, inbreeding(state))
 
 
 def entropy_of(world: World, levers: Levers) -> Array:

@@ -8,7 +8,8 @@ from jax.scipy.special import ndtri
 from jax.scipy.stats import norm
 
 _NODES = np.arange(-12.0, 16.0, 0.2)  # in SD of the log odds: errors below 2e-5
-_FEWEST_LEFT = 0.1
+FEWEST_LEFT = 0.1
+"""Of the candidates, however many are taken: intensity is still smooth there."""
 
 
 def selected(count: Array, candidates: Array) -> tuple[Array, Array]:
@@ -26,7 +27,7 @@ def selected(count: Array, candidates: Array) -> tuple[Array, Array]:
     Returns:
       i and k, (...,): exact in whole numbers, smooth between them; both 0 where all are taken.
     """
-    left = jnp.maximum(candidates - count, _FEWEST_LEFT)
+    left = jnp.maximum(candidates - count, FEWEST_LEFT)
     mode = jnp.log((count + 1) / left)
     width = jnp.sqrt((count + 1 + left) / ((count + 1) * left))
     # Where the nodes lie does not matter: only their weights depend on the numbers.
@@ -38,7 +39,7 @@ def selected(count: Array, candidates: Array) -> tuple[Array, Array]:
     mean = jnp.exp(norm.logpdf(x) - above)
     i = (weight * mean).sum(-1)
     k = i**2 - (weight * mean * x).sum(-1)
-    chosen = jnp.clip((candidates - count) / _FEWEST_LEFT, 0.0, 1.0)
+    chosen = jnp.clip((candidates - count) / FEWEST_LEFT, 0.0, 1.0)
     return chosen * i, chosen * k
 
 

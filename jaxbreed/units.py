@@ -216,11 +216,12 @@ def moments_of(
     dam, sire = np.asarray(families.dam), np.asarray(families.sire)
     mean, between, mixed, apart, within = _genes(units.world, copies, share, dam, sire)
     kinship = np.asarray(population.kinship, np.float64)
-    neutral = _neutral(kinship, share, dam, sire)
+    neutral = _neutral(units.world, kinship, share, dam, sire)
     bent = 0.0 if units.world.heterosis is None else units.world.heterosis * (1 - 2 * mean[:, None])
     effect = np.broadcast_to(units.world.effect + bent, (len(mean), *units.world.effect.shape))
     ties = _ties(effect, copies, kinship, share, dam, sire)
-    state = Moments(mean, between, mixed, apart, within, neutral, ties, origin)
+    reuse = _reuse(np.asarray(population.name), share, sire) if units.world.across else np.ones(len(mean))
+    state = Moments(mean, between, mixed, apart, within, neutral, ties, reuse, origin)
     return state if origin is not None else state._replace(origin=value(units.world, state))
 
 
@@ -240,8 +241,14 @@ def _genes(world: World, copies: Floats, share: Floats, dam: Whole, sire: Whole)
     def spread(weight: Floats, values: Floats) -> Covariance:
         return _spread(world.effect, weight, values)
 
-    between = spread(of_dams, clutch - mean[:, None])
-    mixed = spread(of_sires, family - clutch.repeat(places, 1))
+    if world.across:
+        whole = spread(of_sires, family - mean[:, None])
+        of_mothers, of_fathers = (spread(of_sires, 0.5 * (x - _sum(of_sires, x)[:, None])) for x in (mother, father))
+        # What mates happen to have in common goes to both.
+        between, mixed = (x + 0.5 * (whole - of_mothers - of_fathers) for x in (of_mothers, of_fathers))
+    else:
+        between = spread(of_dams, clutch - mean[:, None])
+        mixed = spread(of_sires, family - clutch.repeat(places, 1))
     apart = spread(of_sires, 0.5 * (mother - father))
     female, male = spread(of_dams, difference[rows, mothers]), spread(of_sires, difference[rows, fathers])
     near = 0.25 * (world.kept[0] * female.near + world.kept[1] * male.near)
@@ -284,7 +291,15 @@ def _ties(effect: Floats, copies: Floats, kinship: Floats, share: Floats, dam: W
     return np.asarray((weight @ (related * (value - weight @ value)))[:, 0])
 
 
-def _neutral(kinship: Floats, share: Floats, dam: Whole, sire: Whole) -> Floats:
+def _reuse(name: Floats, share: Floats, sire: Whole) -> Floats:
+    """Places that a male fills, the mean over places by their eggs, (replicate,): he has a row for each."""
+    weight = share.reshape(len(share), -1)
+    of_place = np.take_along_axis(name, sire.reshape(len(share), -1, 1), 1)
+    same = (of_place[:, :, None] == of_place[:, None]).all(-1)
+    return np.asarray(np.einsum("rp,rpq,rq->r", weight, same, weight) / (weight**2).sum(1))
+
+
+def _neutral(world: World, kinship: Floats, share: Floats, dam: Whole, sire: Whole) -> Floats:
     """The four covariances of a neutral locus, from pedigree kinship: (replicate, 4)."""
     replicates, lineages = share.shape[:2]
     row, lineage = np.arange(replicates)[:, None], np.arange(lineages)
@@ -302,5 +317,12 @@ def _neutral(kinship: Floats, share: Floats, dam: Whole, sire: Whole) -> Floats:
     in_family = (weight * 0.25 * (own_d + own_s + 2 * mates)).sum(1)
     inbreeding = (weight * mates).sum(1)
     within = (weight * 0.5 * (2 - own_d - own_s)).sum(1)  # 1 - F = 2 (1 - self-kinship)
-    parts = (2 * (in_clutch - everywhere), 2 * (in_family - in_clutch), 1 - inbreeding - within, within)
-    return np.stack(parts, axis=1)
+    between, mixed = 2 * (in_clutch - everywhere), 2 * (in_family - in_clutch)
+    if world.across:
+        all_d, all_s = np.zeros((2, replicates, kinship.shape[1]))
+        np.add.at(all_d, (row, d), weight)
+        np.add.at(all_s, (row, s), weight)
+        among = [(x * (kinship @ x[..., None])[..., 0]).sum(1) for x in (all_d, all_s)]
+        of_dams, of_sires = ((weight * own).sum(1) - x for own, x in zip((own_d, own_s), among, strict=True))
+        between, mixed = (0.5 * (between + mixed) + sign * 0.25 * (of_dams - of_sires) for sign in (1, -1))
+    return np.stack([between, mixed, 1 - inbreeding - within, within], axis=1)

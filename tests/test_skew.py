@@ -7,9 +7,10 @@ import pytest
 
 from jaxbreed.battery import error_scale
 from jaxbreed.covariance import Covariance
-from jaxbreed.moments import Levers, Moments, World, dominance_covariance, uninformed
+from jaxbreed.deviations import deviations
+from jaxbreed.moments import Levers, Moments, World, uninformed
 from jaxbreed.recursion import step
-from jaxbreed.skew import passing_now
+from jaxbreed.theory_index import passing_now
 
 SHARE, DRAWN = 0.05, 2_000_000
 
@@ -45,7 +46,9 @@ def state_of(world, mean, within, neutral=(0.5, 0.0, 0.5, 0.5)):
     none = Covariance(np.zeros((1, units, units)), np.zeros((len(world.effect), 1, units)))
     inside = Covariance(within[None], none.far)
     traits = len(world.effect)
-    return Moments(mean[None], none, none, none, inside, np.array(neutral), np.zeros(traits), np.zeros(traits))
+    return Moments(
+        mean[None], none, none, none, inside, np.array(neutral), np.zeros(traits), np.ones(()), np.zeros(traits)
+    )
 
 
 def response(world, state, weights, tests=40_000):
@@ -112,17 +115,32 @@ def test_response_to_directional_dominance():
     assert abs(theory / mean - 1) < 0.018
 
 
-@pytest.mark.parametrize("missing", [0.0, 0.3])
-def test_variance_of_dominance_deviations(missing):
-    # Genotypes of eggs of which some heterozygotes are missing, and what is left beyond the average effects.
-    rng, loci, eggs = np.random.default_rng(4), 12, 400_000
-    p, d = rng.uniform(0.1, 0.9, loci), rng.normal(size=loci)
-    gamete = rng.random((2, eggs, loci)) < p
-    gamete[1] = np.where(rng.random((eggs, loci)) < missing, gamete[0], gamete[1])
-    dosage = gamete.sum(0)
-    deviation = (d * ((dosage == 1) - (1 - 2 * p) * dosage)).var(0).sum()
-    world = world_of(1, loci, effect=np.zeros((1, 1, loci)), heterosis=d[None, None], loci=True)
-    state = state_of(world, p, np.diag(2 * p * (1 - p) * (1 + missing)))
-    with jax.enable_x64(True):
-        found = np.asarray(dominance_covariance(world, jax.tree.map(jnp.asarray, state)))
-    assert found[0, 0] == pytest.approx(deviation, rel=0.01)
+@pytest.mark.parametrize("frequency", [0.5, 0.2])
+def test_variance_of_dominance_deviations(frequency):
+    # Lines of full sibs: as they become inbred less of it is left inside families and more lies between them. Taken
+    # for three quarters of the whole, what is inside would be 0.95, 2.6 and 4.5 times too much (p = 0.5).
+    rng, shape = np.random.default_rng(4), (6000, 40)
+    dam, sire = (rng.random((*shape, 2)) < frequency for _ in "fm")
+    world = world_of(1, 1, heterosis=np.ones((1, 1, 1)), loci=True, closed=True)
+    for _ in range(9):
+        of_dam, of_sire = dam.mean(2), sire.mean(2)
+        p = 0.5 * (of_dam.mean() + of_sire.mean())
+        u, v = of_dam - p, of_sire - p
+        segregating = [0.25 * (x[..., 0] != x[..., 1]) for x in (dam, sire)]
+        state = state_of(world, np.array([p]), np.array([[sum(segregating).mean()]]))
+        families, apart = (Covariance(np.full((1, 1, 1), (x**2).mean()), np.zeros((1, 1, 1))) for x in (u + v, u - v))
+        state = state._replace(between=families, apart=apart)
+        with jax.enable_x64(True):
+            found = jax.tree.map(np.asarray, deviations(world, jax.tree.map(jnp.asarray, state)))
+        inside = 4 * (u**2 * segregating[1] + v**2 * segregating[0] + segregating[0] * segregating[1]).mean()
+        assert float(found.within[0, 0]) == pytest.approx(inside, rel=0.1)
+        # Together exact: variance of -2 x y, and its covariance with x + y.
+        alleles = [np.where(rng.random(shape) < 0.5, x[..., 0], x[..., 1]) - p for x in (dam, sire)]
+        deviation = -2 * alleles[0] * alleles[1]
+        assert float((found.within + found.between)[0, 0]) == pytest.approx(deviation.var(), rel=0.02)
+        onto = (deviation * (alleles[0] + alleles[1])).mean() - deviation.mean() * (alleles[0] + alleles[1]).mean()
+        assert float(found.onto_within.sum() + found.onto_between.sum()) == pytest.approx(onto, abs=0.004)
+        onto_within = -2 * (u * segregating[1] + v * segregating[0]).mean()
+        assert float(found.onto_within.sum()) == pytest.approx(onto_within, rel=0.25, abs=0.002)
+        of_gametes = [[np.where(rng.random(shape) < 0.5, x[..., 0], x[..., 1]) for x in (dam, sire)] for _ in "fm"]
+        dam, sire = (np.stack(pair, axis=-1) for pair in of_gametes)
