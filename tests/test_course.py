@@ -197,8 +197,9 @@ def test_more_stretches_change_gradients_little(monkeypatch):
 
 
 def test_dominance_bends_the_response_as_theory_says():
-    # Heterozygotes are the best of a clutch and breed worse than they are. Over three rounds response is 0.65 of theory
-    # without third moments, 1.04 with those of genes alone, 0.90 (0.02) with all: families differ in variance (0.95).
+    # Heterozygotes are the best of a clutch and breed worse than they are. Over three rounds response is 0.63 of theory
+    # without third moments, 0.87 (0.02) with them: families differ in variance (0.95), and an index as skewed as this
+    # is followed to the first order only.
     genetic_map = jb.GeneticMap.uniform(chromosomes=48, loci=48, length_morgan=0.0)
     settings = jb.Settings(lineages=8, eggs=(480, 480), mating="within_lineage")
     founders = jb.Founders.from_frequencies(np.full(48, 0.5), genetic_map, settings.animals * REPLICATES, seed=1)
@@ -217,9 +218,9 @@ def test_dominance_bends_the_response_as_theory_says():
             assert np.asarray(value(units.world, state) - state.origin) == pytest.approx(
                 history["gain"][:, g], abs=1e-5
             )
-    _, measured = jb.calibrate(program, founders, plan, replicates=REPLICATES, seed=3)
-    assert 0.76 < measured.strength.mean() < 0.98
-    assert (np.abs(measured.strength - 1) < 0.3).all()
+    seeds = range(3, 7)
+    strength = [jb.calibrate(program, founders, plan, replicates=REPLICATES, seed=s)[1].strength for s in seeds]
+    assert (np.abs(np.mean(strength, axis=0) - 1) < 0.22).all()
 
 
 def test_gated_errors_bend_the_response_as_theory_says():
