@@ -60,8 +60,8 @@ def index_of(world: World, state: Moments, levers: Levers, measured: Measured) -
         by_dams += (1 - 1 / world.lineages) * w @ world.clutch @ w
     of_families = jnp.stack([by_dams, by_sires, tied + part * shown @ dominance.between @ shown])
     # The index weighs the observed mean of the tested of a family, to which each of them adds its own share.
-    weight, tested = levers.family_weight, jnp.maximum(levers.tests / world.sires, 1.0) / (1 - 1 / number)
-    luck, doubt = (weight - 1) / tested, (weight**2 - 1) / tested * of_sibs
+    weight, each = levers.family_weight, (1 - 1 / number) / jnp.maximum(levers.tests / world.sires, 1.0)
+    luck, doubt = (weight - 1) * each, (weight**2 - 1) * each * of_sibs
     variance = weight**2 * of_families.sum() + of_sibs + doubt
     varied = variance > _LEAST
     spread = jnp.sqrt(jnp.where(varied, variance, 1.0))
