@@ -84,17 +84,19 @@ def linked(covariance: Covariance, kept: Real) -> Covariance:
     return Covariance(kept * covariance.near, 0.0 * covariance.far)
 
 
-def scaled(covariance: Covariance, factor: Array) -> Covariance:
-    """Each unit multiplied by a factor, which needs every pair: of one block only.
+def scaled(covariance: Covariance, factor: Array, of_sums: Array | float = 1.0) -> Covariance:
+    """Each unit multiplied by a factor.
 
     Args:
       covariance: of the units.
-      factor: (1, n).
+      factor: (block, n).
+      of_sums: (trait,), of a trait's sum over other blocks, as far as it has one factor.
 
     Returns:
       The covariance of the products.
     """
-    return Covariance(covariance.near * factor[:, :, None] * factor[:, None], covariance.far)
+    far = covariance.far * factor * jnp.reshape(of_sums, (-1, 1, 1))
+    return Covariance(covariance.near * factor[:, :, None] * factor[:, None], far)
 
 
 def of_traits(effect: Real, covariance: Covariance) -> Array:

@@ -28,6 +28,7 @@ class Moments(NamedTuple):
     ties: Real  # (trait,), covariance of families' values with their covariance with all eggs at the neutral locus
     reuse: Real  # (), places for sires that each of their fathers filled, if all compete
     origin: Real  # (trait,), the mean value of the eggs of generation 0
+    frequency: Real = None  # (block, locus), of allele 1, where units are stretches
 
 
 class Levers(NamedTuple):
@@ -65,6 +66,7 @@ class World:
       across: whether all clutches compete.
       closed: whether lineages mate with their own males.
       loci: whether units are loci with two alleles, all in one block.
+      content: (block, locus, n), what one copy of allele 1 adds to a unit, where units are stretches.
     """
 
     effect: Real
@@ -85,6 +87,7 @@ class World:
     across: bool = dataclasses.field(metadata={"static": True})
     closed: bool = dataclasses.field(metadata={"static": True})
     loci: bool = dataclasses.field(metadata={"static": True})
+    content: Real = None
 
 
 class Measured(NamedTuple):

@@ -65,7 +65,6 @@ def step(world: World, state: Moments, levers: Levers, measured: Measured) -> Mo
     # Genes of the breeders of each sex: the finite number of them, their families used unequally.
     of_dams, of_sires = 1 / world.lineages, concentration(world, males * groups)
     losses = [_lost(effect, index, lost) for lost in sexes.lost]
-    shape = _allele_frequencies(state, mean, 0.5 * (losses[0] + losses[1])) if world.loci else None
     neutral_state = state._replace(**dict(zip(_PARTS, state.neutral, strict=True)))
     related = 2 * sexes.of_families * index.scale * (index.shown @ state.ties)
     breeders, neutral_breeders = [], []
@@ -80,9 +79,13 @@ def step(world: World, state: Moments, levers: Levers, measured: Measured) -> Mo
     within = 0.25 * linked(state.apart + state.within, world.kept[0] + world.kept[1])
     of_a_male = _share_of_a_male(world, males)
     between, mixed, apart = _mated(world, breeders[0], breeders[1], of_a_male)
-    parts = [between, mixed, apart + unlike, within]
-    if shape is not None:
+    parts, frequency = [between, mixed, apart + unlike, within], state.frequency
+    if world.loci:
+        shape = _allele_frequencies(state, mean, 0.5 * (losses[0] + losses[1]))
         parts = [scaled(part, shape) for part in parts]
+    elif frequency is not None:
+        frequency, shape, of_sums = _inside_stretches(world, state, mean)
+        parts = [scaled(part, shape, of_sums) for part in parts]
     neutral = jnp.stack(
         [
             *_mated(world, neutral_breeders[0], neutral_breeders[1], of_a_male),
@@ -91,8 +94,8 @@ def step(world: World, state: Moments, levers: Levers, measured: Measured) -> Mo
     )
     ties = _ties(state, effect, index, sexes, taken.mean(), jnp.stack([jnp.asarray(of_dams), of_sires]))
     if not world.across:
-        return Moments(mean, *parts, neutral, state.ties, state.reuse, state.origin)
-    return Moments(mean, *parts, neutral, ties, of_sires * world.lineages / world.share, state.origin)
+        return Moments(mean, *parts, neutral, state.ties, state.reuse, state.origin, frequency)
+    return Moments(mean, *parts, neutral, ties, of_sires * world.lineages / world.share, state.origin, frequency)
 
 
 def _lost(effect: Array, index: Index, lost: Array) -> Covariance:
@@ -183,3 +186,25 @@ def _allele_frequencies(state: Moments, mean: Array, lost: Covariance) -> Array:
     true = jnp.maximum(now + change * (1 - 2 * p) - change**2, 1e-9)
     gaussian = jnp.maximum(now - 0.25 * lost.near[:, number, number], 0.1 * now)
     return jnp.sqrt(jnp.clip(true / gaussian, 0.0, 4.0))
+
+
+def _inside_stretches(world: World, state: Moments, mean: Array) -> tuple[Array, Array, Array]:
+    """Allele frequencies in stretches after selection, and factors for the SD of stretches and of traits.
+
+    Loci share out what their stretch gains as they share its variance: large effects run to fixation first, and take
+    their variance along.
+    """
+    content = jnp.asarray(world.content)
+    p = jnp.clip(state.frequency, 0.0, 1.0)
+    pq = p * (1 - p)
+    among = jnp.einsum("bln,bl,blm->bnm", content, pq, content)
+    least = 1e-9 * jnp.trace(among, axis1=1, axis2=2) + 1e-30  # of stretches without loci, or with traits alike
+    among += least[:, None, None] * jnp.eye(among.shape[-1])
+    pull = jnp.linalg.solve(among, (mean - state.mean)[..., None])
+    after = jnp.clip(p + pq * (content @ pull)[..., 0], 0.0, 1.0)
+    before, now = ((content**2 * (x * (1 - x))[..., None]).sum(1) for x in (p, after))
+    some = before > 0
+    ratio = jnp.where(some, now / jnp.where(some, before, 1.0), 1.0)
+    factor = jnp.sqrt(jnp.clip(ratio, 1e-3, 4.0))
+    weight = jnp.asarray(world.effect) ** 2 * before
+    return after, factor, (weight * factor).sum((1, 2)) / jnp.maximum(weight.sum((1, 2)), 1e-30)

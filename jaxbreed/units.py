@@ -95,6 +95,7 @@ def build_units(program: Program, frequency: Floats) -> Units:
         across=settings.scope == "across",
         closed=settings.mating == "within_lineage",
         loci=loci,
+        content=None if loci else content,
     )
     return Units(members, content, world)
 
@@ -221,7 +222,10 @@ def moments_of(
     effect = np.broadcast_to(units.world.effect + bent, (len(mean), *units.world.effect.shape))
     ties = _ties(effect, copies, kinship, share, dam, sire)
     reuse = _reuse(np.asarray(population.name), share, sire) if units.world.across else np.ones(len(mean))
-    state = Moments(mean, between, mixed, apart, within, neutral, ties, reuse, origin)
+    frequency = None
+    if not units.world.loci:
+        frequency = _frequency(haplotypes.mean(2), share, dam, sire)
+    state = Moments(mean, between, mixed, apart, within, neutral, ties, reuse, origin, frequency)
     return state if origin is not None else state._replace(origin=value(units.world, state))
 
 
@@ -258,6 +262,15 @@ def _genes(world: World, copies: Floats, share: Floats, dam: Whole, sire: Whole)
 def _sum(weight: Floats, values: Floats) -> Floats:
     """Weighted sum over the second axis."""
     return np.asarray((weight[..., None, None] * values).sum(1))
+
+
+def _frequency(own: Floats, share: Floats, dam: Whole, sire: Whole) -> Floats:
+    """Of allele 1 among the eggs, (replicate, block, locus); own: that of each animal, (replicate, animal, ...)."""
+    animal = np.zeros(own.shape[:2])
+    rows = np.arange(len(own))[:, None]
+    for parent in (dam, sire):
+        np.add.at(animal, (rows, parent.reshape(len(own), -1)), 0.5 * share.reshape(len(own), -1))
+    return np.asarray(np.einsum("ra,rabl->rbl", animal, own))
 
 
 def _spread(effect: Floats, weight: Floats, values: Floats) -> Covariance:
