@@ -28,6 +28,7 @@ class Moments(NamedTuple):
     ties: Real  # (trait,), covariance of families' values with their covariance with all eggs at the neutral locus
     reuse: Real  # (), places for sires that each of their fathers filled, if all compete
     origin: Real  # (trait,), the mean value of the eggs of generation 0
+    pool: Real = 1.0  # (), heterozygosity of a neutral locus's pool when `mean` was known; drift has taken the rest
     frequency: Real = None  # (block, locus), of allele 1, where units are stretches
 
 
@@ -107,6 +108,16 @@ def inbreeding(state: Moments) -> Real:
     return 1 - state.neutral[..., 2] - state.neutral[..., 3]
 
 
+def pooled(state: Moments) -> Real:
+    """Heterozygosity of a neutral locus in all parents' gametes put together, (...,); 1 among founders."""
+    return 0.5 * (state.neutral.sum(-1) + state.neutral[..., 3])
+
+
+def undrifted(state: Moments) -> Real:
+    """Share of p (1 - p) that drift has left since frequencies were known: `mean` is where they are expected."""
+    return pooled(state) / jnp.maximum(state.pool, 1e-9)
+
+
 def value(world: World, state: Moments) -> Real:
     """Mean value of the eggs, (..., trait); exact where there is no dominance or units are loci."""
     additive = 2 * (world.effect * state.mean[..., None, :, :]).sum((-2, -1))
@@ -115,7 +126,8 @@ def value(world: World, state: Moments) -> Real:
     # A dosage of two alleles varies by 2 p q plus twice the covariance of the two, heterozygotes are 2 p q less that.
     number, p = np.arange(world.effect.shape[-1]), state.mean[..., 0, :]
     total = (state.between.near + state.mixed.near + state.within.near)[..., 0, number, number]
-    return additive + (world.heterosis[:, 0] * (4 * p * (1 - p) - total)[..., None, :]).sum(-1)
+    square = p * (1 - p) * jnp.asarray(undrifted(state))[..., None]
+    return additive + (world.heterosis[:, 0] * (4 * square - total)[..., None, :]).sum(-1)
 
 
 def average_effects(world: World, state: Moments) -> Array:

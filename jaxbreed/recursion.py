@@ -15,7 +15,7 @@ from jax import Array
 
 from jaxbreed.covariance import Covariance, Real, linked, outer, scaled
 from jaxbreed.edges import cut
-from jaxbreed.moments import Levers, Measured, Moments, World, average_effects
+from jaxbreed.moments import Levers, Measured, Moments, World, average_effects, undrifted
 from jaxbreed.sibs import Chosen, alone, chosen
 from jaxbreed.skew import curvature, settled
 from jaxbreed.theory_index import Index, index_of
@@ -94,8 +94,9 @@ def step(world: World, state: Moments, levers: Levers, measured: Measured) -> Mo
     )
     ties = _ties(state, effect, index, sexes, taken.mean(), jnp.stack([jnp.asarray(of_dams), of_sires]))
     if not world.across:
-        return Moments(mean, *parts, neutral, state.ties, state.reuse, state.origin, frequency)
-    return Moments(mean, *parts, neutral, ties, of_sires * world.lineages / world.share, state.origin, frequency)
+        return Moments(mean, *parts, neutral, state.ties, state.reuse, state.origin, state.pool, frequency)
+    reuse = of_sires * world.lineages / world.share
+    return Moments(mean, *parts, neutral, ties, reuse, state.origin, state.pool, frequency)
 
 
 def _lost(effect: Array, index: Index, lost: Array) -> Covariance:
@@ -182,8 +183,8 @@ def _allele_frequencies(state: Moments, mean: Array, lost: Covariance) -> Array:
     """Factors for the SD of loci after selection: by allele frequencies, over those of the Gaussian model."""
     number, p = np.arange(state.mean.shape[-1]), jnp.clip(state.mean, 1e-6, 1 - 1e-6)
     change = jnp.clip(mean, 1e-6, 1 - 1e-6) - p
-    now = p * (1 - p)
-    true = jnp.maximum(now + change * (1 - 2 * p) - change**2, 1e-9)
+    now, left = p * (1 - p) * undrifted(state), undrifted(state)
+    true = jnp.maximum(now + left * (change * (1 - 2 * p) - change**2), 1e-9)
     gaussian = jnp.maximum(now - 0.25 * lost.near[:, number, number], 0.1 * now)
     return jnp.sqrt(jnp.clip(true / gaussian, 0.0, 4.0))
 

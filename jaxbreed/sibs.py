@@ -60,9 +60,9 @@ def chosen(
       Of each sex.
     """
     # Never below 0, smoothly: where families' means count little, animals of a family tested with it are less alike.
-    parts = 0.5 * (alike + jnp.sqrt(alike**2 + _LEAST**2))
-    t = parts.sum()
-    parts = parts * 0.5 * (t + _MOST - jnp.sqrt((t - _MOST) ** 2 + _NEAR**2)) / t
+    parts, t = _positive(alike), _positive(alike.sum())
+    t = 0.5 * (t + _MOST - jnp.sqrt((t - _MOST) ** 2 + _NEAR**2))
+    parts = parts * t / parts.sum()
     values, steps = values_of(lineages, places), jnp.asarray(sizes(lineages * places), share.dtype)
     if len(steps) == 1:
         return _among(share, intensity, taken, parts, values.at(0))
@@ -157,19 +157,23 @@ def _kept(values: Values, one: Array, other: Array) -> Array:
     Returns:
       (3,), of the variance that they have in equal shares.
     """
-    return _share(1 - values.together(one, other), values.evenly)
+    return _share(1 - values.together(one, other), values.evenly, 1.0)
 
 
 def _ties(values: Values, c: Array, e: Array) -> Array:
     """Covariance of e with the share of the dam among the chosen, and with that of the sire: (2,)."""
     apart = c * (e - (c * e).sum((-2, -1), keepdims=True))
-    return _share(values.together(c, apart), values.evenly)[:2]
+    return _share(values.together(c, apart), values.evenly, 0.0)[:2]
 
 
-def _share(part: Array, evenly: Array) -> Array:
-    """Of what there would be among parents in equal numbers; all of it where there is but one."""
+def _share(part: Array, evenly: Array, of_one: float) -> Array:
+    """Of what there would be among parents in equal numbers; where there is but one it says nothing."""
     several = evenly < 1
-    return jnp.where(several, part / jnp.where(several, 1 - evenly, 1.0), 1.0)
+    return jnp.where(several, part / jnp.where(several, 1 - evenly, 1.0), of_one)
+
+
+def _positive(x: Array) -> Array:
+    return 0.5 * (x + jnp.sqrt(x**2 + _LEAST**2))
 
 
 def _tail(x: Array) -> Array:

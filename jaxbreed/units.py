@@ -9,7 +9,7 @@ import numpy.typing as npt
 from jaxbreed.clutch import Families, cumulative_shares
 from jaxbreed.covariance import Covariance
 from jaxbreed.linkage import Intervals
-from jaxbreed.moments import Moments, World, value
+from jaxbreed.moments import Moments, World, pooled, value
 from jaxbreed.population import Population
 from jaxbreed.program import Program
 
@@ -17,7 +17,7 @@ Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
 MOST_LOCI = 256
 STRETCHES, FEWEST = 60, 6
-"""Of the genome, and of a chromosome: gradients of 500 loci on ten Morgans change by 0.3 % with three times as many."""
+"""Of the genome, and of a chromosome: gradients of 280 loci on 4 Morgans change by 1.8 % with three times as many."""
 
 
 class Units(NamedTuple):
@@ -225,7 +225,8 @@ def moments_of(
     frequency = None
     if not units.world.loci:
         frequency = _frequency(haplotypes.mean(2), share, dam, sire)
-    state = Moments(mean, between, mixed, apart, within, neutral, ties, reuse, origin, frequency)
+    state = Moments(mean, between, mixed, apart, within, neutral, ties, reuse, origin, frequency=frequency)
+    state = state._replace(pool=pooled(state))
     return state if origin is not None else state._replace(origin=value(units.world, state))
 
 

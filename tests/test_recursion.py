@@ -14,6 +14,7 @@ from jaxbreed.family_values import values_of
 from jaxbreed.moments import Levers, Moments, World, uninformed
 from jaxbreed.recursion import step
 from jaxbreed.sibs import _limit, chosen
+from jaxbreed.theory_index import index_of
 from jaxbreed.trajectory import follow
 from jaxbreed.truncation import FEWEST_LEFT, selected
 
@@ -94,7 +95,7 @@ def world_of(dams, sires, *, h2=(H2,), c2=0.0, across=True, toward=(1.0,)):
     near = np.broadcast_to(np.diag(h2 / BLOCKS), (1, BLOCKS, traits, traits))
     parts = [Covariance(x * near, np.zeros((1, *shape))) for x in neutral]
     start = np.zeros((1, BLOCKS, traits))
-    return world, Moments(start, *parts, neutral[None], none[None], np.ones(1), none[None])
+    return world, Moments(start, *parts, neutral[None], none[None], np.ones(1), none[None], np.ones(1))
 
 
 def expected(weights, dams, sires, tested, *, males=2.0**30, toward=(1.0,), strength=1.0, **of_world):
@@ -163,6 +164,26 @@ def test_males_that_fill_several_places_are_fathers_of_half_sibs():
     assert abs(theory[0] - theory[1] - rise) < 3 * error
 
 
+def test_one_male_has_no_better_families():
+    # Between one male in 16 places and two: ties of the one were those of infinitely many, F rose and fell again.
+    males = np.array([1.0, 1.02, 1.1, 1.34, 2.0])
+    found = np.array([expected([1.0] * 4, 8, 2, 120, males=m).inbreeding[-1] for m in males])
+    slope = np.diff(found) / np.diff(males)
+    assert (slope < 0).all()
+    assert slope[0] == pytest.approx(slope[1], rel=0.1)
+
+
+def test_clutches_differ_by_less_than_the_variance_of_their_effects():
+    with jax.enable_x64(True):
+        world, start = world_of(8, 2, c2=0.3)
+        state = jax.tree.map(lambda x: jnp.asarray(x[0]), start)
+        levers = Levers(*(jnp.asarray(x) for x in (np.ones(1), 0.0, 16.0, 1.0, 240.0)))
+        index = index_of(world, state, levers, uninformed())
+    between, sires = H2 * 0.25 * 7 / 8, H2 * 0.25 * 15 / 16
+    found = np.asarray(index.alike) * float(index.spread) ** 2
+    assert found == pytest.approx([between + 0.3 * 7 / 8, sires, 0], abs=1e-9)
+
+
 @pytest.mark.parametrize("weight", [0.2, 1.0, 5.0])
 def test_one_family_in_a_clutch_cannot_be_weighed(weight):
     # Inside a clutch of one sire all have the same family mean, right or wrong.
@@ -186,7 +207,7 @@ def test_families_are_chosen_less_surely_where_response_is_weaker():
     # What a simulation measures scales what good families pass on. Were F left as it was, it would not differ.
     whole, half = (expected([3.0] * 5, 8, 2, 120, strength=x) for x in (1.0, 0.5))
     assert half.inbreeding[2] == pytest.approx(whole.inbreeding[2], rel=0.1)  # of one round's choice: as it was
-    assert half.inbreeding[5] < 0.97 * whole.inbreeding[5]
+    assert half.inbreeding[5] < 0.945 * whole.inbreeding[5]  # ties as strong as in theory: 0.956
 
 
 limit_of = jax.jit(_limit)

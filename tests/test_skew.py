@@ -115,32 +115,67 @@ def test_response_to_directional_dominance():
     assert abs(theory / mean - 1) < 0.018
 
 
+def families_of(parents, p):
+    """What varies in families of two parents (family, locus, 2), with d = 1 and x and y the alleles less p.
+
+    Returns:
+      State of theory; variance of -2 x y inside and in all, its covariance with x + y inside and in all.
+    """
+    u, v = (x.mean(2) - p for x in parents)
+    segregating = [0.25 * (x[..., 0] != x[..., 1]) for x in parents]
+    inside = 4 * (u**2 * segregating[1] + v**2 * segregating[0] + segregating[0] * segregating[1]).mean()
+    between = 4 * (u * v).var()
+    onto_inside = -2 * (u * segregating[1] + v * segregating[0]).mean()
+    onto_between = -2 * (u * v * (u + v)).mean()
+    world = world_of(1, 1, heterosis=np.ones((1, 1, 1)), loci=True, closed=True)
+    state = state_of(world, np.array([p]), np.array([[sum(segregating).mean()]]))
+    families, apart = (Covariance(np.full((1, 1, 1), (x**2).mean()), np.zeros((1, 1, 1))) for x in (u + v, u - v))
+    return state._replace(between=families, apart=apart), (inside, between, onto_inside, onto_between)
+
+
+def of_theory(state, closed):
+    world = world_of(1, 1, heterosis=np.ones((1, 1, 1)), loci=True, closed=closed)
+    with jax.enable_x64(True):
+        return jax.tree.map(lambda x: float(x.sum()), deviations(world, jax.tree.map(jnp.asarray, state)))
+
+
 @pytest.mark.parametrize("frequency", [0.5, 0.2])
 def test_variance_of_dominance_deviations(frequency):
     # Lines of full sibs: as they become inbred less of it is left inside families and more lies between them. Taken
     # for three quarters of the whole, what is inside would be 0.95, 2.6 and 4.5 times too much (p = 0.5).
     rng, shape = np.random.default_rng(4), (6000, 40)
-    dam, sire = (rng.random((*shape, 2)) < frequency for _ in "fm")
-    world = world_of(1, 1, heterosis=np.ones((1, 1, 1)), loci=True, closed=True)
+    parents = [rng.random((*shape, 2)) < frequency for _ in "fm"]
     for _ in range(9):
-        of_dam, of_sire = dam.mean(2), sire.mean(2)
-        p = 0.5 * (of_dam.mean() + of_sire.mean())
-        u, v = of_dam - p, of_sire - p
-        segregating = [0.25 * (x[..., 0] != x[..., 1]) for x in (dam, sire)]
-        state = state_of(world, np.array([p]), np.array([[sum(segregating).mean()]]))
-        families, apart = (Covariance(np.full((1, 1, 1), (x**2).mean()), np.zeros((1, 1, 1))) for x in (u + v, u - v))
-        state = state._replace(between=families, apart=apart)
-        with jax.enable_x64(True):
-            found = jax.tree.map(np.asarray, deviations(world, jax.tree.map(jnp.asarray, state)))
-        inside = 4 * (u**2 * segregating[1] + v**2 * segregating[0] + segregating[0] * segregating[1]).mean()
-        assert float(found.within[0, 0]) == pytest.approx(inside, rel=0.1)
-        # Together exact: variance of -2 x y, and its covariance with x + y.
-        alleles = [np.where(rng.random(shape) < 0.5, x[..., 0], x[..., 1]) - p for x in (dam, sire)]
-        deviation = -2 * alleles[0] * alleles[1]
-        assert float((found.within + found.between)[0, 0]) == pytest.approx(deviation.var(), rel=0.02)
-        onto = (deviation * (alleles[0] + alleles[1])).mean() - deviation.mean() * (alleles[0] + alleles[1]).mean()
-        assert float(found.onto_within.sum() + found.onto_between.sum()) == pytest.approx(onto, abs=0.004)
-        onto_within = -2 * (u * segregating[1] + v * segregating[0]).mean()
-        assert float(found.onto_within.sum()) == pytest.approx(onto_within, rel=0.25, abs=0.002)
-        of_gametes = [[np.where(rng.random(shape) < 0.5, x[..., 0], x[..., 1]) for x in (dam, sire)] for _ in "fm"]
-        dam, sire = (np.stack(pair, axis=-1) for pair in of_gametes)
+        p = 0.5 * (parents[0].mean() + parents[1].mean())
+        state, (inside, between, onto_inside, onto_between) = families_of(parents, p)
+        found = of_theory(state, True)
+        assert found.within == pytest.approx(inside, rel=0.1)
+        assert found.within + found.between == pytest.approx(inside + between, rel=0.02)
+        assert found.onto_within == pytest.approx(onto_inside, rel=0.25, abs=0.002)
+        assert found.onto_within + found.onto_between == pytest.approx(onto_inside + onto_between, abs=0.004)
+        # Half sibs of a clutch, by a second brother: what differs is -2 U (V - V').
+        brother = np.stack([np.where(rng.random(shape) < 0.5, x[..., 0], x[..., 1]) for x in parents], axis=-1)
+        sibs = [np.stack([np.where(rng.random(shape) < 0.5, x[..., 0], x[..., 1]) for x in parents], -1) for _ in "fm"]
+        of_sibs = families_of(sibs, p)[0]
+        dam, sires = sibs[0].mean(2) - p, [sibs[1].mean(2) - p, brother.mean(2) - p]
+        mixed = 2 * (dam**2 * (sires[0] - sires[1]) ** 2).mean()  # (-2 U (V - V'))^2 / 2
+        assert of_theory(of_sibs, True).mixed == pytest.approx(mixed, rel=0.16)
+        parents = sibs
+
+
+def test_dominance_in_a_small_open_population():
+    # Eight dams, two sires each: chance departures from p and from random mating are no lines.
+    rng = np.random.default_rng(5)
+    seen, theory = [], []
+    for _ in range(400):
+        dams, sires = (rng.random((n, 40, 2)) < 0.3 for n in (8, 16))
+        parents, p = (dams.repeat(2, axis=0), sires), 0.5 * (dams.mean((0, 2)) + sires.mean((0, 2)))
+        for locus in range(0, 40, 8):
+            if 0 < p[locus] < 1:
+                state, of_families = families_of([x[:, [locus]] for x in parents], p[locus])
+                found = of_theory(state, False)
+                seen.append(of_families)
+                theory.append((found.within, found.between, found.onto_within, found.onto_between))
+    seen, theory = np.mean(seen, 0), np.mean(theory, 0)
+    assert theory[:2] == pytest.approx(seen[:2], rel=0.1)
+    assert theory[2:].sum() == pytest.approx(seen[2:].sum(), abs=0.002)
