@@ -8,7 +8,7 @@ Each fault is one replacement in a copy of the package. With a fault in the kern
 are the specification, and the checks of kernels; otherwise the C++ kernels and the checks of programmes. Faults of the
 C++ kernels are compiled. `none`, without a fault, must be green: it runs all checks with the XLA kernels.
 
-With `--full` a fault is held against the checks that saw it when quick, or as many of them as take a minute without it.
+With `--full` a fault is held against the checks that saw it when quick; one that none saw, against the same again.
 """
 
 import argparse
@@ -33,7 +33,6 @@ ROOT, HERE = Path(__file__).parents[2], Path(__file__).parent
 RESULTS = HERE / "mutants.json"
 # What all checks found in the package as it is, quick and full; JSON.
 REPORT = {full: json.loads((HERE / f"verify-{'full' if full else 'quick'}.json").read_text()) for full in (False, True)}
-LONGEST = 60.0  # seconds that full checks take together, by that report
 # The editable install's finder goes before any path: without it the copy is what is imported.
 START = """
 import sys
@@ -92,18 +91,11 @@ def examine(fault: Fault) -> dict[str, Any]:
 
 
 def examine_in_full(fault: Fault, quick: dict[str, Any]) -> dict[str, Any]:
-    """Applies a fault and runs `jaxbreed verify --full` with checks that saw it when quick."""
+    """Applies a fault and runs `jaxbreed verify --full` with the checks that saw it when quick."""
+    saw = ",".join(row["check"] for row in quick["rows"])
     with tempfile.TemporaryDirectory() as folder:
         apply(fault, Path(folder))
-        return verify(fault, Path(folder), ",".join(affordable(quick)) or fault.only, full=True)
-
-
-def affordable(quick: dict[str, Any]) -> list[str]:
-    """The checks that saw a fault, the fastest first, as many as take no more than LONGEST together; one at least."""
-    seconds = {row["check"]: row["seconds"] for row in REPORT[True]["rows"]}
-    saw = sorted({row["check"] for row in quick["rows"]}, key=lambda check: seconds[check])
-    within = [check for i, check in enumerate(saw) if i == 0 or sum(seconds[c] for c in saw[: i + 1]) <= LONGEST]
-    return sorted(within, key=lambda check: int(check[1:]))
+        return verify(fault, Path(folder), saw or fault.only, full=True)
 
 
 def verify(fault: Fault, copy: Path, only: str, *, full: bool) -> dict[str, Any]:
@@ -211,28 +203,49 @@ def caught_by(found: dict[str, Any]) -> str:
 def table(results: dict[str, Any]) -> str:
     """The table of faults and what saw them."""
     rows = [(fault, results[fault.name]) for fault in FAULTS if fault.name in results and fault.name != "none"]
-    by_verify = sum(bool(found["rows"]) for _, found in rows)
-    by_tests = sum(bool(found.get("failed")) for _, found in rows)
-    laws = sum(bool({row["check"] for row in found["rows"]} - {"V33", "V34"}) for _, found in rows)
+    quick, full = [found for _, found in rows], [found["full"] for _, found in rows if "full" in found]
+    by_tests = sum(bool(found.get("failed")) for found in quick)
+    laws = sum(bool({row["check"] for row in found["rows"]} - {"V33", "V34"}) for found in quick)
     lines = [
         "# Mutants",
         "",
         f"{len(rows)} deliberate faults, one at a time, in a copy of the package: `jaxbreed verify` (quick, seed 1) "
-        f"turns red for {by_verify}, and a test of those named for {by_tests} of the others. {laws} are seen by a law; "
-        "V33 and V34 compare bits, and see any change in the kernels. Made by `mutants.py`; what the rows were is in "
+        f"turns red for {reds(quick)}, `jaxbreed verify --full` for {reds(full)} of the {len(full)} tried, and a test "
+        f"of those named for {by_tests} that quick verification does not see. {laws} are seen by a law when quick; V33 "
+        "and V34 compare bits, and see any change in the kernels. Made by `mutants.py`; what the rows were is in "
         "`mutants.json`.",
         "",
         f"To save time a fault is held against the checks that can see it: in the kernels {OF_KERNELS}, in C++ "
-        f"{OF_NATIVE}, elsewhere {OF_PROGRAMMES}, or the few that `faults.py` names for it.",
+        f"{OF_NATIVE}, elsewhere {OF_PROGRAMMES}, or the few that `faults.py` names for it; with `--full` against all "
+        "those that saw it when quick, or the same again if none did. A row counts if it would be wrong among the rows "
+        f"of all checks, too: beyond {REPORT[False]['critical']:.2f} standard errors quick, "
+        f"{REPORT[True]['critical']:.2f} full.",
         "",
-        f"Without a fault the copy is {results['none']['verdict'] if 'none' in results else 'not run'}.",
+        f"Quick runs took {took(quick)}, of commit {commits(quick)}; full ones {took(full)}, of commit "
+        f"{commits(full)}. Without a fault the copy is {results['none']['verdict'] if 'none' in results else 'not run'}"
+        " (quick).",
         "",
-        "| fault | what it breaks | file | seen by (strongest deviate of each check) |",
-        "|---|---|---|---|",
+        "| fault | what it breaks | file | seen by, quick (strongest deviate of each check) | seen by, `--full` |",
+        "|---|---|---|---|---|",
     ]
     for fault, found in rows:
-        lines.append(f"| {fault.name} | {fault.breaks} | `{fault.file}` | {caught_by(found)} |")
+        both = (caught_by(found), caught_by(found["full"]) if "full" in found else "not run")
+        lines.append(f"| {fault.name} | {fault.breaks} | `{fault.file}` | {both[0]} | {both[1]} |")
     return "\n".join(lines) + "\n"
+
+
+def reds(found: list[dict[str, Any]]) -> int:
+    """For how many faults a check was wrong."""
+    return sum(bool(one["rows"]) for one in found)
+
+
+def took(found: list[dict[str, Any]]) -> str:
+    seconds = [one["seconds"] for one in found]
+    return f"{min(seconds)} to {max(seconds)} s ({sum(seconds) / 60:.0f} min together)" if seconds else "no time"
+
+
+def commits(found: list[dict[str, Any]]) -> str:
+    return " and ".join(sorted({one["commit"] for one in found})) or "none"
 
 
 if __name__ == "__main__":
