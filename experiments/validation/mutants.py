@@ -204,6 +204,7 @@ def table(results: dict[str, Any]) -> str:
     """The table of faults and what saw them."""
     rows = [(fault, results[fault.name]) for fault in FAULTS if fault.name in results and fault.name != "none"]
     quick, full = [found for _, found in rows], [found["full"] for _, found in rows if "full" in found]
+    none = results.get("none", {})
     by_tests = sum(bool(found.get("failed")) for found in quick)
     laws = sum(bool({row["check"] for row in found["rows"]} - {"V33", "V34"}) for found in quick)
     lines = [
@@ -211,8 +212,8 @@ def table(results: dict[str, Any]) -> str:
         "",
         f"{len(rows)} deliberate faults, one at a time, in a copy of the package: `jaxbreed verify` (quick, seed 1) "
         f"turns red for {reds(quick)}, `jaxbreed verify --full` for {reds(full)} of the {len(full)} tried, and a test "
-        f"of those named for {by_tests} that quick verification does not see. {laws} are seen by a law when quick; V33 "
-        "and V34 compare bits, and see any change in the kernels. Made by `mutants.py`; what the rows were is in "
+        f"for {by_tests} that quick verification does not see. {laws} are seen by a law when quick; V33 and V34 "
+        "compare bits, and see any change in the kernels. Made by `mutants.py`; what the rows were is in "
         "`mutants.json`.",
         "",
         f"To save time a fault is held against the checks that can see it: in the kernels {OF_KERNELS}, in C++ "
@@ -222,8 +223,8 @@ def table(results: dict[str, Any]) -> str:
         f"{REPORT[True]['critical']:.2f} full.",
         "",
         f"Quick runs took {took(quick)}, of commit {commits(quick)}; full ones {took(full)}, of commit "
-        f"{commits(full)}. Without a fault the copy is {results['none']['verdict'] if 'none' in results else 'not run'}"
-        " (quick).",
+        f"{commits(full)}. Without a fault the copy is {none.get('verdict', 'not run')} quick and "
+        f"{none.get('full', {}).get('verdict', 'not run')} with `--full`.",
         "",
         "| fault | what it breaks | file | seen by, quick (strongest deviate of each check) | seen by, `--full` |",
         "|---|---|---|---|---|",
