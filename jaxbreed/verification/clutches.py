@@ -1,5 +1,6 @@
 """What sibs share: covariances of full and half sibs, and a clutch effect that is nobody's gene (V24, V30)."""
 
+import dataclasses
 from collections.abc import Iterator
 
 import numpy as np
@@ -23,7 +24,10 @@ def base_mean(world: World) -> np.ndarray:
 
 @check("V24", "covariances of sibs: 1/2 VA + VC of full sibs, 1/4 VA + VC in a clutch, 1/4 VA of one sire")
 def sibs(effort: Effort) -> Iterator[Finding]:
-    """Wrong: a clutch effect for each sire's family, or for each animal; sires that share a clutch effect."""
+    """Wrong: a clutch effect for each sire's family, or for each animal; sires that share a clutch effect.
+
+    Later sires with the larger shares of a clutch.
+    """
     size, clutches, replicates = 40, 100, effort.size(12, 60)
     settings = Settings(lineages=clutches, eggs=(size, size), sires=(2, 2), sexes="alternate")
     shares = {"h2": (0.4, 0.3), "clutch": (0.2, 1e-9)}
@@ -41,6 +45,10 @@ def sibs(effort: Effort) -> Iterator[Finding]:
         yield mean_of(f"covariance of full sibs, 1/2 VA + VC, {name}, {note}", full, va / 2 + vc, FALCONER)
         half = apart[:, :, 0, t] * apart[:, :, 1, t]
         yield mean_of(f"covariance of half sibs of one dam, 1/4 VA + VC, {name}, {note}", half, va / 4 + vc, FALCONER)
+    uneven = dataclasses.replace(world.program, settings=dataclasses.replace(settings, paternity=0.6))
+    eggs = np.asarray(first_families(uneven, population, root).eggs)
+    law = f"eggs of the first and of the second sire, paternity 0.6, of clutches of {size}"
+    yield exact(law, eggs, size * np.array([1, 0.6]) / 1.6, "definition")
     yield from _paternal(effort)
 
 

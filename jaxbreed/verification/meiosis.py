@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jaxbreed import kernels
+from jaxbreed.mapfile import MapFile
 from jaxbreed.verification.findings import Finding, chi_square, exact, known_error, mean_of, variance_of
 from jaxbreed.verification.gametes import hatch_each, hatch_family, heterozygotes
 from jaxbreed.verification.maps import haldane, switch_chances
@@ -83,12 +84,19 @@ def _share(law: str, count: float, total: int, expected: float, source: str) -> 
 
 @check("V1", "recombination fractions follow Haldane's map function, on the map of each sex")
 def recombination(effort: Effort) -> Iterator[Finding]:
-    """Wrong: r = d, Kosambi's function (told apart from 5 cM on), the other sex's map, a crossover a locus off."""
+    """Wrong: r = d, Kosambi's function (told apart from 5 cM on), the other sex's map, a crossover a locus off.
+
+    The map files' centimorgans taken for another unit.
+    """
     seen = _count(effort)
     for s, sex in enumerate(_SEX):
         for c, distance in enumerate(_RULER if s == 0 else _RULER[::-1]):
             law = f"recombination at {100 * distance:g} cM, {sex}, {seen.eggs:,} gametes"
             yield _share(law, seen.recombined[s, c], seen.eggs, float(haldane(distance)), HALDANE)
+    bp = (_RULER * 1e8).astype(np.int64)
+    file = MapFile("a map of two points", {"1": (np.array([0.0, 1e8]), np.array([0.0, 100.0]))})
+    law = f"loci at {100 * _RULER[0]:g} to {100 * _RULER[-1]:g} cM of a map file, Morgans"
+    yield exact(law, file.morgans("1", bp)[0], _RULER, "definition", rounding=1e-9)
 
 
 @check("V2", "numbers of crossovers are Poisson; neighbouring intervals recombine independently")
