@@ -60,8 +60,8 @@ def chosen(
       Of each sex.
     """
     # Never below 0, smoothly: where families' means count little, animals of a family tested with it are less alike.
-    parts, t = _positive(alike), _positive(alike.sum())
-    t = 0.5 * (t + _MOST - jnp.sqrt((t - _MOST) ** 2 + _NEAR**2))
+    parts, whole = _positive(alike), alike.sum()
+    t = _positive(0.5 * (whole + _MOST - jnp.sqrt((whole - _MOST) ** 2 + _NEAR**2)))
     parts = parts * t / parts.sum()
     values, steps = values_of(lineages, places), jnp.asarray(sizes(lineages * places), share.dtype)
     if len(steps) == 1:

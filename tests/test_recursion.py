@@ -184,6 +184,15 @@ def test_clutches_differ_by_less_than_the_variance_of_their_effects():
     assert found == pytest.approx([between + 0.3 * 7 / 8, sires, 0], abs=1e-9)
 
 
+@pytest.mark.parametrize("alike", [-0.03, -0.005, 0.0, 0.005])
+def test_families_may_be_less_alike_than_strangers(alike):
+    # A low family weight takes off more than families differ by: chosen evenly then, and never beyond what is a number.
+    with jax.enable_x64(True):
+        at = jnp.asarray(24.0), jnp.asarray(alike), jnp.asarray(1.0)
+        assert np.isfinite(shared_out(*at)).all()
+        assert all(np.isfinite(x).all() for x in slopes_of(*at))
+
+
 @pytest.mark.parametrize("weight", [0.2, 1.0, 5.0])
 def test_one_family_in_a_clutch_cannot_be_weighed(weight):
     # Inside a clutch of one sire all have the same family mean, right or wrong.
