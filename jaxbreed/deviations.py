@@ -31,7 +31,8 @@ def deviations(world: World, state: Moments) -> Deviations:
         pq = 0.25 * jnp.clip(pooled(state), 1e-6, 1.0)
         squares, _ = _squares(0.5, pq, between + mixed, apart, within, world.closed)
         none = jnp.zeros(jnp.shape(world.effect))
-        return Deviations(*(4 * square * world.dominance for square in squares), none, none, none)
+        inside, mixed, outside = (4 * square * world.dominance for square in squares)
+        return Deviations(inside, mixed, outside, none, none, none)
     number, p = np.arange(world.effect.shape[-1]), state.mean
     parts = state.between + state.mixed, state.apart, state.within
     families, apart, within = (part.near[:, number, number] for part in parts)

@@ -92,11 +92,12 @@ def step(world: World, state: Moments, levers: Levers, measured: Measured) -> Mo
             0.5 * (state.neutral[2] + state.neutral[3]),
         ]
     )
-    ties = _ties(state, effect, index, sexes, taken.mean(), jnp.stack([jnp.asarray(of_dams), of_sires]))
-    if not world.across:
-        return Moments(mean, *parts, neutral, state.ties, state.reuse, state.origin, state.pool, frequency)
-    reuse = of_sires * world.lineages / world.share
-    return Moments(mean, *parts, neutral, ties, reuse, state.origin, state.pool, frequency)
+    ties, reuse = state.ties, state.reuse
+    if world.across:
+        reuse = of_sires * world.lineages / world.share
+        ties = _ties(state, effect, index, sexes, taken.mean(), jnp.stack([jnp.asarray(of_dams), of_sires]))
+    following = dict(zip(_PARTS, parts, strict=True))
+    return state._replace(mean=mean, **following, neutral=neutral, ties=ties, reuse=reuse, frequency=frequency)
 
 
 def _lost(effect: Array, index: Index, lost: Array) -> Covariance:
