@@ -68,8 +68,8 @@ def chosen(
         return _among(share, intensity, taken, parts, values.at(0))
     low = jnp.clip(jnp.searchsorted(steps, reuse, side="right") - 1, 0, len(steps) - 2)
     above = jnp.clip((reuse - steps[low]) / (steps[low + 1] - steps[low]), 0.0, 1.0)
-    fewer, more = (_among(share, intensity, taken, parts, values.at(n)) for n in (low, low + 1))
-    return jax.tree.map(lambda one, other: (1 - above) * one + above * other, fewer, more)
+    both = jax.vmap(lambda n: _among(share, intensity, taken, parts, values.at(n)))(jnp.stack([low, low + 1]))
+    return jax.tree.map(lambda x: (1 - above) * x[0] + above * x[1], both)
 
 
 def _among(share: Array, intensity: Array, taken: Array, parts: Array, values: Values) -> Chosen:
@@ -203,7 +203,9 @@ def _limit(p: Array, e: Array, sd: Array) -> Array:
     # Between those of the worst and of the best family alone.
     low, high = fixed_e.min((-2, -1)) - ndtri(fixed_p) * fixed_sd, fixed_e.max((-2, -1)) - ndtri(fixed_p) * fixed_sd
     low, high = jax.lax.fori_loop(0, _HALVINGS, halved, (low, high))
-    x = 0.5 * (low + high)
-    for _ in range(_STEPS):
-        x = jnp.clip(newton(x, fixed_p, fixed_e, fixed_sd), low, high)
+
+    def closer(_: int, x: Array) -> Array:
+        return jnp.clip(newton(x, fixed_p, fixed_e, fixed_sd), low, high)
+
+    x = jax.lax.fori_loop(0, _STEPS, closer, 0.5 * (low + high))
     return newton(stop_gradient(x), p, e, sd)
