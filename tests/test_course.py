@@ -323,7 +323,13 @@ def test_theory_refuses_what_it_does_not_know(small):
         jb.expected_course(program, founders, limited)
 
 
-@pytest.mark.parametrize("setting", [{"scope": "across", "sires": (2, 2)}, {"scope": "within", "mating": "random"}])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"scope": "across", "sires": (2, 2)},
+        pytest.param({"scope": "within", "mating": "random"}, marks=pytest.mark.long),
+    ],
+)
 def test_costate_points_where_the_simulation_climbs(setting):
     program, founders = programme(lineages=8, **setting)
     angle = jnp.array([0.2, 0.7, 1.2])  # turned the wrong way: sensitivities of both signs

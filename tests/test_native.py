@@ -224,7 +224,7 @@ def test_a_gpu_named_but_absent_is_refused_in_one_sentence(tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="no g++")
-@pytest.mark.parametrize("instructions", ["baseline", "avx2"])
+@pytest.mark.parametrize("instructions", [pytest.param("baseline", marks=pytest.mark.long), "avx2"])
 def test_cpp_under_sanitizers(tmp_path, instructions):
     """Addresses and undefined behaviour, over random maps, tables and sizes; and gametes against scores."""
     if instructions not in available_instructions():

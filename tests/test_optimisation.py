@@ -244,7 +244,7 @@ def test_searches_on_the_theory_and_what_is_impossible():
         check_possible(expected, (Limit(TotalCost(), 400.0),), BOTH, BOTH.theta())
 
 
-@pytest.mark.parametrize("method", ["chebyshev", "epsilon"])
+@pytest.mark.parametrize("method", ["chebyshev", pytest.param("epsilon", marks=pytest.mark.long)])
 def test_pareto_fronts_lie_on_the_ellipse(method):
     """The front of constant G is the arc T i G b / sqrt(b'Gb) between the two ends, reached by constant weights."""
     space = build_space(START, (Lever("weights", "linear"),), RULES)

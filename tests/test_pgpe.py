@@ -34,6 +34,7 @@ def draws(control, pairs=4, number=160):
     return np.array([np.concatenate([row["a"], row["b"]]) for row in rows], np.float64)
 
 
+@pytest.mark.long
 def test_the_mean_is_the_smoothed_gradient_with_and_without_control():
     # Wrong by a factor sigma, one-sided (the noise of 3 would swamp it), or the control left in: all far outside.
     plain, guided = draws(None), draws(likeness)

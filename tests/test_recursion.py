@@ -206,7 +206,7 @@ def test_one_family_in_a_clutch_cannot_be_weighed(weight):
     ("dams", "sires", "across"),
     [
         (8, 1, False),
-        (1, 2, True),
+        pytest.param(1, 2, True, marks=pytest.mark.long),
         pytest.param(1, 1, True, marks=pytest.mark.long),
         pytest.param(8, 1, True, marks=pytest.mark.long),
     ],

@@ -133,10 +133,13 @@ def families_of(parents, p):
     return state._replace(between=families, apart=apart), (inside, between, onto_inside, onto_between)
 
 
+deviations_of = jax.jit(deviations)
+
+
 def of_theory(state, closed):
     world = world_of(1, 1, heterosis=np.ones((1, 1, 1)), loci=True, closed=closed)
     with jax.enable_x64(True):
-        return jax.tree.map(lambda x: float(x.sum()), deviations(world, jax.tree.map(jnp.asarray, state)))
+        return jax.tree.map(lambda x: float(x.sum()), deviations_of(world, jax.tree.map(jnp.asarray, state)))
 
 
 @pytest.mark.parametrize("frequency", [0.5, 0.2])

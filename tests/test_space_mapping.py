@@ -47,6 +47,7 @@ def test_it_comes_as_far_as_gradient_steps_from_fewer_eggs(world):
     assert [step for step in mapped.steps if step.accepted][-1].merit == best
 
 
+@pytest.mark.long
 def test_the_model_agrees_with_the_simulation_where_it_was_run(world):
     program, founders, space = world
     options, theta = {"replicates": 4, "seed": 5}, space.theta()
